@@ -1,0 +1,91 @@
+"""Named people, a project, and a TRAINPORTAL_HOME of its own for every test."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+# settings make the secret key below TRAINPORTAL_HOME when they are first read: never in the developer's own
+os.environ["TRAINPORTAL_HOME"] = tempfile.mkdtemp(prefix="trainportal-test-")
+os.environ.setdefault("TRAINPORTAL_LOG_LEVEL", "WARNING")
+os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "1"  # Playwright's sync API runs an event loop in the test's thread
+
+
+@pytest.fixture(autouse=True)
+def home(tmp_path: Path, settings) -> Path:
+    """An empty TRAINPORTAL_HOME."""
+    settings.TRAINPORTAL_HOME = tmp_path / "home"
+    settings.TRAINPORTAL_HOME.mkdir()
+    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+    settings.STORAGES = settings.STORAGES | {
+        "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"}
+    }
+    return settings.TRAINPORTAL_HOME
+
+
+@pytest.fixture
+def project(db):
+    from projects_app.models import Project
+
+    return Project.objects.create(code="valves", name="밸브 검사 Valves")
+
+
+@pytest.fixture
+def person(db, project) -> Callable:
+    """Makes a user, with a role in the project where one is named."""
+    from projects_app.models import Membership, User
+
+    def make(name: str, role: str | None = None):
+        user = User.objects.create_user(name, password="secret-for-tests")
+        if role:
+            Membership.objects.create(project=project, user=user, role=role)
+        return user
+
+    return make
+
+
+@pytest.fixture
+def alice(person):
+    """A manager."""
+    return person("alice", "manager")
+
+
+@pytest.fixture
+def dev(person):
+    """A developer."""
+    return person("dev", "developer")
+
+
+@pytest.fixture
+def bob(person):
+    """A labeller."""
+    return person("bob", "labeller")
+
+
+@pytest.fixture
+def vera(person):
+    """A viewer."""
+    return person("vera", "viewer")
+
+
+@pytest.fixture
+def charlie(person):
+    """A stranger: a user without any project."""
+    return person("charlie")
+
+
+@pytest.fixture
+def client_of() -> Iterator[Callable]:
+    """A test client, logged in as the person given."""
+    from django.test import Client
+
+    def make(user, **defaults):
+        client = Client(**defaults)
+        client.force_login(user)
+        return client
+
+    yield make

@@ -1,0 +1,22 @@
+"""The language of a request: the user's own choice, else what the browser asks for."""
+
+from collections.abc import Callable
+
+from django.conf import settings
+from django.http import HttpRequest, HttpResponse
+from django.middleware.locale import LocaleMiddleware
+from django.utils import translation
+
+
+class UserLocaleMiddleware(LocaleMiddleware):
+    """Django's, with the cookie that the language switch sets; the login copies a user's language into it."""
+
+    get_response: Callable[[HttpRequest], HttpResponse]
+
+    def process_response(self, request: HttpRequest, response: HttpResponse) -> HttpResponse:
+        response = super().process_response(request, response)
+        user = getattr(request, "user", None)
+        if user and user.is_authenticated and settings.LANGUAGE_COOKIE_NAME not in request.COOKIES and user.language:
+            response.set_cookie(settings.LANGUAGE_COOKIE_NAME, user.language, samesite="Lax", httponly=True)
+            translation.activate(user.language)
+        return response

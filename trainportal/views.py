@@ -1,0 +1,69 @@
+"""Pages that belong to no app: where one arrives, help, the language, health."""
+
+from __future__ import annotations
+
+from typing import cast
+
+from django.conf import settings
+from django.contrib.auth.decorators import login_not_required
+from django.db import DatabaseError, connection
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.shortcuts import redirect, render
+from django.utils.http import url_has_allowed_host_and_scheme
+from django.views.decorators.http import require_GET, require_POST
+
+from jobs.models import Host
+from projects_app.models import Project, User
+
+LAST_PROJECT = "last_project"
+
+
+@require_GET
+def home(request: HttpRequest) -> HttpResponse:
+    """The models of the project one was in last, else of the first one."""
+    projects = Project.objects.visible_to(cast(User, request.user))
+    project = projects.filter(code=request.session.get(LAST_PROJECT, "")).first() or projects.first()
+    return redirect("models:list", project.code) if project else render(request, "no_project.html")
+
+
+@require_GET
+def help_page(request: HttpRequest) -> HttpResponse:
+    return render(request, "help.html")
+
+
+@login_not_required
+@require_POST
+def set_language(request: HttpRequest) -> HttpResponse:
+    """Remember the language in a cookie, and with the user who is logged in."""
+    language = request.POST.get("language", "")
+    target = request.POST.get("next") or request.headers.get("referer") or "/"
+    safe = url_has_allowed_host_and_scheme(target, {request.get_host()}, require_https=request.is_secure())
+    response = redirect(target if safe else "/")
+    if language in dict(settings.LANGUAGES):
+        response.set_cookie(settings.LANGUAGE_COOKIE_NAME, language, max_age=365 * 86400, samesite="Lax", httponly=True)
+        if request.user.is_authenticated:
+            User.objects.filter(pk=request.user.pk).update(language=language)
+    return response
+
+
+@login_not_required
+@require_GET
+def health(request: HttpRequest) -> HttpResponse:
+    """For a load balancer: whether the database answers and some worker lives. No details, since nobody logs in."""
+    try:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT 1")
+        workers = any(host.is_alive for host in Host.objects.all())
+        facts = {"database": True, "worker": workers}
+    except DatabaseError:
+        facts = {"database": False, "worker": False}
+    return JsonResponse(facts, status=200 if facts["database"] else 503)
+
+
+def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
+    """The form was open too long, or came from elsewhere: say so, and keep what was typed one step back."""
+    return render(request, "403_csrf.html", status=403)
+
+
+def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
+    return render(request, "400.html", status=400)
