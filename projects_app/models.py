@@ -1,0 +1,232 @@
+"""Projects, their people, and the words in which a project speaks of its labels."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Self
+
+from django.conf import settings
+from django.contrib.auth.models import AbstractUser
+from django.core.validators import RegexValidator
+from django.db import models
+from django.urls import reverse
+from django.utils.translation import gettext_lazy as _
+
+if TYPE_CHECKING:
+    from django.contrib.auth.models import AnonymousUser
+
+CODE = RegexValidator(
+    r"^[\w.-]+\Z",
+    _("Use letters, digits, '_', '-' and '.', without white space."),
+)
+SYSTEM_USER = "system"
+
+
+class TrainingType(models.TextChoices):
+    """What kind of label is learnt."""
+
+    CL = "CL", _("Classification")
+    RC = "RC", _("Region classification")
+    OD = "OD", _("Object detection")
+    SEG = "SEG", _("Segmentation")
+
+
+class Role(models.TextChoices):
+    """What a member may do; each role may all that those above it may."""
+
+    VIEWER = "viewer", _("Viewer")
+    LABELLER = "labeller", _("Labeller")
+    DEVELOPER = "developer", _("Developer")
+    MANAGER = "manager", _("Manager")
+
+    @property
+    def rank(self) -> int:
+        return list(Role).index(self)
+
+
+class User(AbstractUser):
+    """Django's user, with the language the portal speaks to them."""
+
+    language = models.CharField(_("language"), max_length=8, choices=settings.LANGUAGES, blank=True, default="")
+
+    @classmethod
+    def system(cls) -> User:
+        """Who acts when a command names nobody: a superuser who cannot log in."""
+        user, created = cls.objects.get_or_create(
+            username=SYSTEM_USER, defaults={"is_superuser": True, "is_staff": False, "first_name": "System"}
+        )
+        if created:
+            user.set_unusable_password()
+            user.save(update_fields=["password"])
+        return user
+
+
+class ProjectQuerySet(models.QuerySet["Project"]):
+    def visible_to(self, user: User | AnonymousUser) -> Self:
+        """The projects that `user` may see: all for a superuser, else those with a membership."""
+        if not user.is_authenticated:
+            return self.none()
+        return self if user.is_superuser else self.filter(memberships__user=user)
+
+
+class Project(models.Model):
+    """The tenant: everything below belongs to one."""
+
+    code = models.CharField(
+        _("code"), max_length=64, unique=True, validators=[CODE], help_text=_("Short, in addresses: it cannot change.")
+    )
+    name = models.CharField(_("name"), max_length=200)
+    description = models.TextField(_("description"), blank=True)
+    created_at = models.DateTimeField(_("created"), auto_now_add=True)
+
+    objects = ProjectQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["name"]
+        verbose_name = _("project")
+        verbose_name_plural = _("projects")
+
+    def __str__(self) -> str:
+        return self.name
+
+    def get_absolute_url(self) -> str:
+        return reverse("models:list", args=[self.code])
+
+    def role_of(self, user: User) -> Role | None:
+        """The role of `user` here; a superuser is a manager everywhere."""
+        if user.is_superuser:
+            return Role.MANAGER
+        found = self.memberships.filter(user=user).values_list("role", flat=True).first()
+        return Role(found) if found else None
+
+    def allows(self, user: User, role: Role) -> bool:
+        """Whether `user` may do here what needs `role`."""
+        own = self.role_of(user)
+        return own is not None and own.rank >= role.rank
+
+
+class Membership(models.Model):
+    """One person in one project."""
+
+    project = models.ForeignKey(Project, models.CASCADE, related_name="memberships", verbose_name=_("project"))
+    user = models.ForeignKey(User, models.CASCADE, related_name="memberships", verbose_name=_("user"))
+    role = models.CharField(_("role"), max_length=16, choices=Role, default=Role.VIEWER)
+
+    class Meta:
+        ordering = ["user__username"]
+        constraints = [models.UniqueConstraint(fields=["project", "user"], name="one_membership_a_person")]
+        verbose_name = _("member")
+        verbose_name_plural = _("members")
+
+    def __str__(self) -> str:
+        return f"{self.user} ({self.get_role_display()})"
+
+
+class OwnedQuerySet(models.QuerySet):
+    """The one door to rows that belong to a project."""
+
+    def visible_to(self, user: User | AnonymousUser) -> Self:
+        """Rows of projects that `user` may see."""
+        if not user.is_authenticated:
+            return self.none()
+        return self if user.is_superuser else self.filter(project__memberships__user=user)
+
+
+class AnnotationType(models.Model):
+    """One label a person can give.
+
+    OD, SEG: one class each. RC: one thing inspected in marked regions, each judged true or false. CL: one question with
+    categories.
+    """
+
+    project = models.ForeignKey(Project, models.CASCADE, related_name="annotation_types", verbose_name=_("project"))
+    training_type = models.CharField(_("training type"), max_length=3, choices=TrainingType)
+    code = models.CharField(
+        _("code"), max_length=128, validators=[CODE], help_text=_("What kernels see. No white space.")
+    )
+    name = models.CharField(_("name"), max_length=200)
+
+    objects = OwnedQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["code"]
+        constraints = [models.UniqueConstraint(fields=["project", "code"], name="annotation_code_once_a_project")]
+        verbose_name = _("annotation type")
+        verbose_name_plural = _("annotation types")
+
+    def __str__(self) -> str:
+        return self.code
+
+
+class Category(models.Model):
+    """One answer to the question that a CL annotation type asks."""
+
+    annotation_type = models.ForeignKey(AnnotationType, models.CASCADE, related_name="categories")
+    code = models.CharField(_("code"), max_length=128, validators=[CODE])
+    name = models.CharField(_("name"), max_length=200)
+    position = models.PositiveIntegerField(_("position"))
+
+    class Meta:
+        ordering = ["position"]
+        constraints = [models.UniqueConstraint(fields=["annotation_type", "code"], name="category_once_a_question")]
+        verbose_name = _("category")
+        verbose_name_plural = _("categories")
+
+    def __str__(self) -> str:
+        return self.code
+
+
+class ModelType(models.Model):
+    """What a model is for: a code, one training type, and the annotation types it learns, in an order that only grows."""
+
+    project = models.ForeignKey(Project, models.CASCADE, related_name="model_types", verbose_name=_("project"))
+    code = models.CharField(_("code"), max_length=128, validators=[CODE])
+    name = models.CharField(_("name"), max_length=200)
+    training_type = models.CharField(_("training type"), max_length=3, choices=TrainingType)
+    annotation_types = models.ManyToManyField(
+        AnnotationType, through="ModelTypeClass", related_name="model_types", verbose_name=_("annotation types")
+    )
+
+    objects = OwnedQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["code"]
+        constraints = [models.UniqueConstraint(fields=["project", "code"], name="model_type_code_once_a_project")]
+        verbose_name = _("model type")
+        verbose_name_plural = _("model types")
+
+    def __str__(self) -> str:
+        return self.code
+
+    def ordered_annotation_types(self) -> models.QuerySet[AnnotationType]:
+        return self.annotation_types.order_by("modeltypeclass__position")
+
+    def class_codes(self) -> list[str]:
+        """What `label.txt` holds: the categories of the one question for CL, else the annotation types, in order."""
+        if self.training_type == TrainingType.CL:
+            categories = Category.objects.filter(annotation_type__model_types=self)
+            return list(categories.order_by("position").values_list("code", flat=True))
+        return list(self.ordered_annotation_types().values_list("code", flat=True))
+
+    def learn(self, annotation_type: AnnotationType) -> None:
+        """Add one annotation type at the end of the order, where it is not there yet."""
+        ModelTypeClass.objects.get_or_create(
+            model_type=self, annotation_type=annotation_type, defaults={"position": self.modeltypeclass_set.count()}
+        )
+
+
+class ModelTypeClass(models.Model):
+    """The place of an annotation type in a model type."""
+
+    model_type = models.ForeignKey(ModelType, models.CASCADE)
+    annotation_type = models.ForeignKey(AnnotationType, models.PROTECT)
+    position = models.PositiveIntegerField()
+
+    class Meta:
+        ordering = ["position"]
+        constraints = [
+            models.UniqueConstraint(fields=["model_type", "annotation_type"], name="class_once_a_model_type"),
+            models.UniqueConstraint(fields=["model_type", "position"], name="position_once_a_model_type"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.model_type}: {self.annotation_type}"
