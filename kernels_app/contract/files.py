@@ -1,0 +1,44 @@
+"""Small file helpers that both sides of the contract need."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+from . import ContractError
+
+
+def write_atomically(path: Path, text: str) -> None:
+    """Write `text` as UTF-8 to a temporary name beside `path`, then rename: a reader sees all of it or nothing."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    temporary.write_text(text, encoding="utf-8")
+    temporary.replace(path)
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Write `value` as strict JSON (no NaN). Raises ValueError for what JSON cannot hold."""
+    write_atomically(path, json.dumps(value, ensure_ascii=False, indent=1, allow_nan=False) + "\n")
+
+
+def read_json_object(path: Path) -> dict[str, Any]:
+    """The JSON object in `path`. Raises ContractError with file, line and reason."""
+    try:
+        value = json.loads(path.read_text(encoding="utf-8-sig"), parse_constant=_refuse_constant)
+    except OSError as error:
+        raise ContractError(f"{path.name}: cannot be read ({error.strerror})") from error
+    except UnicodeDecodeError as error:
+        raise ContractError(f"{path.name}: is not UTF-8 text") from error
+    except json.JSONDecodeError as error:
+        raise ContractError(f"{path.name}: line {error.lineno}: {error.msg}") from error
+    except (ValueError, RecursionError) as error:
+        raise ContractError(f"{path.name}: {error}") from error
+    if not isinstance(value, dict):
+        raise ContractError(f"{path.name}: expected a JSON object, found {type(value).__name__}")
+    return value
+
+
+def _refuse_constant(name: str) -> Any:
+    raise ValueError(f"{name} is not a JSON number")

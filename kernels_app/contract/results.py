@@ -1,0 +1,174 @@
+"""What an operation leaves below `model_write_path`, read and written.
+
+A file that is not as it should be is named with its line and reason; the rest is kept.
+"""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from . import ContractError
+from .data import ShapeSample, read_shapes
+from .files import write_atomically
+from .metrics import number
+
+CHECKPOINT = Path("save/checkpoint.pth")  # the best state: for additional training and validation
+RESUME = Path("save/resume.pth")  # the last full state: for going on
+METRICS = Path("save/metrics")
+LOGS = Path("save/logs")
+FAILURE = Path("failure")
+FAILURE_LIMIT = 4096  # bytes
+SUMMARY_NAMES = ("summary.csv", "summay.csv")  # the original system's spelling is read too
+
+
+@dataclass(frozen=True)
+class Detection:
+    """One row of `detections.csv`. `truth` is None in inference. RC has a box: x, y, width, height in pixels."""
+
+    filename: str
+    truth: int | None
+    predicted: int
+    probabilities: tuple[float, ...]
+    box: tuple[float, float, float, float] | None = None
+
+
+@dataclass(frozen=True)
+class Fault:
+    """A file, or a line of it, that could not be read."""
+
+    file: str
+    reason: str
+
+
+def write_summary(output: Path, values: Iterable[tuple[str, float | str]]) -> None:
+    """`summary.csv`: rows `name,value`, no header."""
+    _write_csv(output / "summary.csv", [[name, value] for name, value in values])
+
+
+def read_summary(output: Path) -> dict[str, float | str]:
+    """The summary by name; numbers where they are numbers. Empty where there is no summary."""
+    found = next((output / name for name in SUMMARY_NAMES if (output / name).is_file()), None)
+    if found is None:
+        return {}
+    return {row[0].strip(): _value(row[1]) for row in read_table(found) if len(row) >= 2 and row[0].strip()}
+
+
+def write_confusion(output: Path, names: Sequence[str], matrix: Sequence[Sequence[int]]) -> None:
+    """`confusion.csv`: header `0,1,…,name`, a row a true class, counts of what was predicted, then its name."""
+    header = [*(str(n) for n in range(len(names))), "name"]
+    rows = [[*row, name] for row, name in zip(matrix, names, strict=True)]
+    _write_csv(output / "confusion.csv", [header, *rows])
+
+
+def write_detections(output: Path, detections: Sequence[Detection], *, classes: int) -> None:
+    """`detections.csv` of CL (`classes` = number of categories) or RC (2, and a box in each row)."""
+    has_box = bool(detections) and detections[0].box is not None
+    header = ["filename", "y", "y_pred", *(f"p{n}" for n in range(classes)), *(("x", "y", "w", "h") if has_box else ())]
+    _write_csv(output / "detections.csv", [header, *(_detection_row(d) for d in detections)])
+
+
+def read_detections(path: Path, *, classes: int, has_box: bool) -> tuple[list[Detection], list[Fault]]:
+    """Rows of `detections.csv`, read by position, and the lines that are none."""
+    found: list[Detection] = []
+    faults: list[Fault] = []
+    for line, row in enumerate(read_table(path)[1:], start=2):
+        try:
+            found.append(_detection(row, classes, has_box))
+        except (ValueError, IndexError) as error:
+            faults.append(Fault(path.name, f"line {line}: {error}"))
+    return found, faults
+
+
+def read_annotations(output: Path) -> tuple[list[ShapeSample], list[Fault]]:
+    """`annotations/<image id>.json` of OD and SEG, and the files that cannot be read."""
+    found: list[ShapeSample] = []
+    faults: list[Fault] = []
+    for path in sorted((output / "annotations").glob("*.json")):
+        try:
+            found.append(read_shapes(path))
+        except ContractError as error:
+            faults.append(Fault(path.name, str(error)))
+    return found, faults
+
+
+def read_table(path: Path, limit: int = 200_000) -> list[list[str]]:
+    """At most `limit` rows of a CSV; spaces after commas are allowed. Raises ContractError where it is no text."""
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            reader = csv.reader(file, skipinitialspace=True)
+            return [row for row, _ in zip((r for r in reader if r), range(limit), strict=False)]
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise ContractError(f"{path.name}: cannot be read as CSV ({error})") from error
+
+
+def report_tables(output: Path) -> list[Path]:
+    """Every CSV at the root: `summary` and `confusion` first, then by name."""
+    first = {"summary.csv": 0, "summay.csv": 0, "confusion.csv": 1}
+    return sorted(output.glob("*.csv"), key=lambda path: (first.get(path.name, 2), path.name))
+
+
+def missing(output: Path, operation: str, training_type: str) -> list[str]:
+    """What the operation owes and did not leave, by name: empty when the results are complete."""
+    return [name for name in _owed(operation, training_type) if not _is_there(output, name)]
+
+
+def _owed(operation: str, training_type: str) -> list[str]:
+    if operation == "training":
+        return ["save/checkpoint.pth"]
+    if operation == "preprocessing":
+        return ["files.txt"]
+    if training_type in ("CL", "RC"):
+        return ["detections.csv", "confusion.csv"] if operation == "validation" else ["detections.csv"]
+    return ["annotations", "summary.csv"] if operation == "validation" else ["annotations"]
+
+
+def _is_there(output: Path, name: str) -> bool:
+    if name == "summary.csv":
+        return any((output / n).is_file() for n in SUMMARY_NAMES)
+    path = output / name
+    return path.is_dir() if name == "annotations" else path.is_file() and path.stat().st_size > 0
+
+
+def _detection_row(d: Detection) -> list[object]:
+    truth = "" if d.truth is None else d.truth
+    return [d.filename, truth, d.predicted, *(f"{p:.6f}" for p in d.probabilities), *(f"{v:.10g}" for v in d.box or ())]
+
+
+def _detection(row: list[str], classes: int, has_box: bool) -> Detection:
+    owed = 3 + classes + (4 if has_box else 0)
+    if len(row) < owed:
+        raise ValueError(f"{len(row)} columns instead of {owed}")
+    truth, predicted = number(row[1]), number(row[2])
+    if predicted is None or not 0 <= predicted < classes or not (truth is None or 0 <= truth < classes):
+        raise ValueError(f"y and y_pred must be class indices from 0 to {classes - 1}")
+    box = tuple(float(cell) for cell in row[-4:]) if has_box else None
+    probabilities = tuple(float(cell) for cell in row[3 : 3 + classes])
+    return Detection(row[0], None if truth is None else int(truth), int(predicted), probabilities, box)  # type: ignore[arg-type]
+
+
+def _value(cell: str) -> float | str:
+    try:
+        found = number(cell)
+    except ValueError:
+        return cell.strip()
+    return cell.strip() if found is None else found
+
+
+def _write_csv(path: Path, rows: Iterable[Iterable[object]]) -> None:
+    lines: list[str] = []
+    writer = csv.writer(_Lines(lines), lineterminator="\n")
+    writer.writerows(rows)
+    write_atomically(path, "".join(lines))
+
+
+class _Lines:
+    """Lets csv.writer write into a list."""
+
+    def __init__(self, lines: list[str]) -> None:
+        self._lines = lines
+
+    def write(self, text: str) -> None:
+        self._lines.append(text)
