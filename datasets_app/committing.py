@@ -1,0 +1,213 @@
+"""Write the rows of an import. Runs inside one transaction; few statements however many images there are."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+
+from datasets_app.blobs import Staged
+from datasets_app.models import Annotation, Dataset, Image, ImageFile, ShapeKind, labelled_field
+from datasets_app.parts import Part, shapes_for
+from datasets_app.pictures import Picture
+from datasets_app.plans import Plan
+from datasets_app.records import ImageRecord, Problem, Reading
+from projects_app.models import AnnotationType, Category, ModelType, Project, TrainingType, User
+
+UNREADABLE = frozenset({"unreadable_image", "not_an_image"})  # what can be said of a picture by its header
+_ROWS = 1000  # rows a statement, at most
+
+
+@dataclass(frozen=True)
+class Arrived:
+    """A part whose pictures were looked at; without `picture` its first one could not be read."""
+
+    part: Part
+    picture: Picture | None = None
+    file: Staged | None = None
+    siblings: dict[str, Staged] = field(default_factory=dict)  # by suffix
+    problems: tuple[Problem, ...] = ()
+
+    @property
+    def files(self) -> list[Staged]:
+        return [file for file in (self.file, *self.siblings.values()) if file]
+
+
+@dataclass(frozen=True)
+class Targets:
+    """The rows that labels point to, by code."""
+
+    types: dict[str, AnnotationType]
+    categories: dict[str, Category]
+
+
+def write(
+    project: Project, user: User | None, reading: Reading, plan: Plan, arrived: list[Arrived], *, is_synthetic: bool
+) -> list[Dataset]:
+    """The datasets with their images and labels; types and model type are made where they are new."""
+    targets = _targets(project, plan)
+    kept = [one for one in arrived if one.picture]
+    names = plan.dataset_names(one.part.record.split for one in kept)
+    datasets = {
+        split: Dataset.objects.create(
+            project=project, name=name, split=split, format=reading.format, created_by=user, is_synthetic=is_synthetic
+        )
+        for split, name in names.items()
+    }
+    problems = _met(reading, arrived)
+    for split, dataset in datasets.items():
+        problems += _fill(dataset, [one for one in kept if one.part.record.split == split], plan, targets)
+    _count_problems(datasets, arrived, problems)
+    return list(datasets.values())
+
+
+def add_labels(project: Project, datasets: list[Dataset], reading: Reading, plan: Plan) -> None:
+    """Label the images of these datasets for one more training type, found by their names."""
+    targets, records = _targets(project, plan), {record.path: record for record in reading.images}
+    field_name = labelled_field(plan.training_type)
+    for dataset in datasets:
+        annotations, labelled = [], []
+        for image in dataset.images.filter(name__in=records):
+            annotations += _annotations(image, records[image.name], plan, targets)[0]
+            labelled += [image.pk] if _is_labelled(records[image.name], plan) else []
+        Annotation.objects.bulk_create(annotations, batch_size=_ROWS)
+        dataset.images.filter(pk__in=labelled).update(**{field_name: True})
+
+
+def _met(reading: Reading, arrived: list[Arrived]) -> list[Problem]:
+    """What the reader met and what the pictures showed; a picture that both complain of counts once."""
+    seen = [problem for one in arrived for problem in one.problems]
+    paths = {problem.path for problem in seen}
+    return seen + [one for one in reading.problems if one.code not in UNREADABLE or one.path not in paths]
+
+
+def _fill(dataset: Dataset, parts: list[Arrived], plan: Plan, targets: Targets) -> list[Problem]:
+    """Write the images of one dataset and their labels; returns what the plan changed or left out."""
+    images = Image.objects.bulk_create(
+        [_image(dataset, position, one, plan) for position, one in enumerate(parts)], batch_size=_ROWS
+    )
+    siblings, annotations, problems = [], [], []
+    for image, one in zip(images, parts, strict=True):
+        record = one.part.record
+        paths = dict(one.part.siblings)
+        siblings += [
+            ImageFile(image=image, suffix=suffix, name=paths[suffix], blob_id=file.sha256)
+            for suffix, file in one.siblings.items()
+        ]
+        found, changed = _annotations(image, record, plan, targets)
+        annotations += found
+        problems += changed
+    ImageFile.objects.bulk_create(siblings, batch_size=_ROWS)
+    Annotation.objects.bulk_create(annotations, batch_size=_ROWS)
+    return problems
+
+
+def _image(dataset: Dataset, position: int, one: Arrived, plan: Plan) -> Image:
+    if one.picture is None or one.file is None:
+        raise ValueError(f"{one.part.record.path} was not looked at")
+    image = Image(
+        dataset=dataset,
+        name=one.part.record.path,
+        position=position,
+        blob_id=one.file.sha256,
+        width=one.picture.width,
+        height=one.picture.height,
+        phash=one.picture.phash,
+    )
+    if plan.training_type:
+        setattr(image, labelled_field(plan.training_type), _is_labelled(one.part.record, plan))
+    return image
+
+
+def _is_labelled(record: ImageRecord, plan: Plan) -> bool:
+    """Whether somebody judged the image: for CL its category counts, else that it was looked at."""
+    return plan.of(record.category) is not None if plan.training_type == TrainingType.CL else record.labelled
+
+
+def _annotations(
+    image: Image, record: ImageRecord, plan: Plan, targets: Targets
+) -> tuple[list[Annotation], list[Problem]]:
+    if plan.training_type == TrainingType.CL:
+        chosen = plan.of(record.category)
+        kind = targets.types[plan.question]
+        found = (
+            [Annotation(image=image, annotation_type=kind, category=targets.categories[chosen.code])] if chosen else []
+        )
+        return found, []
+    if not plan.training_type:
+        return [], []
+    shapes, problems = shapes_for(record, plan)
+    made = []
+    for shape in shapes:
+        label = None if shape.is_roi else plan.of(shape.label)
+        made.append(
+            Annotation(
+                image=image,
+                annotation_type=targets.types[label.code] if label else None,
+                verdict=label.verdict if label else None,
+                kind=ShapeKind(shape.kind),
+                points=[[round(x, 3), round(y, 3)] for x, y in shape.points],
+                score=shape.score,
+                is_generated=shape.is_generated,
+                is_roi=shape.is_roi,
+            )
+        )
+    return made, problems
+
+
+def _targets(project: Project, plan: Plan) -> Targets:
+    """The annotation types, categories and the model type, made where the project does not have them."""
+    if not plan.training_type:
+        return Targets({}, {})
+    types = {code: _annotation_type(project, plan, code) for code in plan.classes()}
+    categories = _categories(types[plan.question], plan) if plan.training_type == TrainingType.CL else {}
+    _model_type(project, plan, types)
+    return Targets(types, categories)
+
+
+def _annotation_type(project: Project, plan: Plan, code: str) -> AnnotationType:
+    name = code if plan.question else next(label.label for label in plan.labels if label.code == code)
+    kind, _created = AnnotationType.objects.get_or_create(
+        project=project, code=code, defaults={"training_type": plan.training_type, "name": name[:200]}
+    )
+    return kind
+
+
+def _categories(question: AnnotationType, plan: Plan) -> dict[str, Category]:
+    known = {category.code: category for category in question.categories.all()}
+    if not known:
+        names = {label.code: label.label for label in reversed(plan.labels) if label.code}
+        for position, code in enumerate(plan.codes()):
+            known[code] = Category.objects.create(
+                annotation_type=question, code=code, name=names[code][:200], position=position
+            )
+    return known
+
+
+def _model_type(project: Project, plan: Plan, types: dict[str, AnnotationType]) -> None:
+    """A known one is used as it is; `plan_checks` has seen that it covers the classes."""
+    found, created = ModelType.objects.get_or_create(
+        project=project, code=plan.model_type, defaults={"training_type": plan.training_type, "name": plan.name}
+    )
+    if created:
+        for kind in types.values():
+            found.learn(kind)
+
+
+def _count_problems(datasets: dict[str, Dataset], arrived: Iterable[Arrived], problems: list[Problem]) -> None:
+    """Each problem counts once: for the dataset whose image it is about, else for the first one."""
+    split_of = {path: one.part.record.split for one in arrived for path in _paths(one.part)}
+    counts: dict[str, Counter[str]] = {split: Counter() for split in datasets}
+    first = next(iter(datasets))
+    for problem in problems:
+        split = split_of.get(problem.path, first)
+        counts[split if split in datasets else first][problem.code] += 1
+    for split, dataset in datasets.items():
+        dataset.problems = dict(counts[split])
+    Dataset.objects.bulk_update(datasets.values(), ["problems"])
+
+
+def _paths(part: Part) -> Iterator[str]:
+    yield part.record.path
+    for _suffix, path in part.siblings:
+        yield path

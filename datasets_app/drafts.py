@@ -1,0 +1,187 @@
+"""Uploads that somebody looks at before they become datasets: received, read, shown, changed, committed or dropped.
+
+`draft.folder` holds `images/`, `annotations/` and `split.csv`, the last two where they were sent. `draft.options` holds
+what the person chose (`options`, `plan`, `job`), `draft.preview` what the reader found.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+from django.conf import settings
+from django.core.files.uploadedfile import UploadedFile
+from django.db import transaction
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.translation import gettext as _
+
+from datasets_app import importing, previews
+from datasets_app.formats.source import Source
+from datasets_app.importing import ImportRefused, Options, Plan
+from datasets_app.models import Dataset, ImportDraft
+from datasets_app.plan_checks import check
+from datasets_app.plans import propose
+from datasets_app.records import Reading
+from jobs.models import Job
+from projects_app.models import Project, User
+
+__all__ = ["ImportRefused", "commit", "discard", "receive", "revise", "start"]
+
+
+def receive(
+    project: Project,
+    user: User,
+    name: str,
+    options: Options,
+    images: UploadedFile,
+    annotations: UploadedFile | None = None,
+    split_file: UploadedFile | None = None,
+) -> ImportDraft:
+    """Unpack and read an upload. Raises ImportRefused; then nothing is left behind."""
+    importing.check_name(project, name)
+    drop_old()
+    draft = ImportDraft.objects.create(
+        project=project, created_by=user, name=name, file_name=(images.name or "")[:255], options={}
+    )
+    try:
+        _unpack(draft, "images", images)
+        if annotations:
+            _unpack(draft, "annotations", annotations)
+        if split_file:
+            _write(draft.folder / "split.csv", split_file)
+        revise(draft, name, options)
+    except BaseException:
+        discard(draft)
+        raise
+    return draft
+
+
+def revise(draft: ImportDraft, name: str, options: Options) -> None:
+    """Read anew with other options, and propose anew. Raises ImportRefused; then the draft is as it was."""
+    source, split_file = source_of(draft), draft.folder / "split.csv"
+    reading = importing.read(source, options, split_file if split_file.exists() else None)
+    reading = previews.with_unreadable(source, reading)
+    plan = propose(draft.project, name, reading, options)
+    draft.name = name
+    draft.options = {"options": options.as_json(), "plan": plan.as_json()}
+    draft.preview = previews.of(source, reading, plan)
+    draft.save(update_fields=["name", "options", "preview"])
+
+
+def start(draft: ImportDraft, plan: Plan, user: User) -> Job:
+    """Put the import into the queue. Raises ImportRefused for a plan that is not possible."""
+    check(draft.project, plan, draft.preview["splits"])
+    with transaction.atomic():
+        job = Job.submit(
+            project=draft.project,
+            kind="import_dataset",
+            title=_("Import “%(name)s”") % {"name": plan.name},
+            created_by=user,
+            args={"draft": str(draft.pk), "names": list(plan.dataset_names(draft.preview["splits"]).values())},
+        )
+        draft.name = plan.name
+        draft.options |= {"plan": plan.as_json(), "job": job.pk}
+        draft.save(update_fields=["name", "options"])
+    return job
+
+
+def job_of(draft: ImportDraft) -> Job | None:
+    """The job that imports this draft right now."""
+    return Job.objects.active().filter(project=draft.project, pk=draft.options.get("job")).first()
+
+
+def commit(draft: ImportDraft, progress: importing.Progress) -> list[Dataset]:
+    """Make the datasets; the draft's row goes in the same transaction. Raises ImportRefused."""
+    reading = read_again(draft)
+    return importing.commit(
+        draft.project,
+        draft.created_by,
+        source_of(draft),
+        reading,
+        plan_of(draft),
+        progress=progress,
+        done=lambda datasets: _forget(draft),
+    )
+
+
+def read_again(draft: ImportDraft) -> Reading:
+    split_file = draft.folder / "split.csv"
+    return importing.read(source_of(draft), options_of(draft), split_file if split_file.exists() else None)
+
+
+def discard(draft: ImportDraft) -> None:
+    """Remove the draft and all that was uploaded for it."""
+    shutil.rmtree(draft.folder, ignore_errors=True)
+    _forget(draft)
+
+
+def drop_old() -> None:
+    """Remove drafts that nobody imported within the days that are set."""
+    old = ImportDraft.objects.filter(
+        created_at__lt=timezone.now() - timedelta(days=settings.TRAINPORTAL_RETENTION_DAYS)
+    )
+    for draft in old:
+        if job_of(draft) is None:
+            discard(draft)
+
+
+def find(pk: str) -> ImportDraft | None:
+    return ImportDraft.objects.filter(pk=pk).select_related("project", "created_by").first()
+
+
+def subject(project: Project, args: dict[str, Any]) -> tuple[str, str] | None:
+    """Name and address of what an import job is about."""
+    names = args.get("names", [])
+    if find(args["draft"]):
+        return names[0], reverse("datasets:preview", args=[project.code, args["draft"]])
+    dataset = Dataset.objects.filter(project=project, name__in=names).order_by("pk").first()
+    return (dataset.name, dataset.get_absolute_url()) if dataset else None
+
+
+def source_of(draft: ImportDraft) -> Source:
+    annotations = draft.folder / "annotations"
+    return Source(draft.folder / "images", annotations if annotations.exists() else None)
+
+
+def options_of(draft: ImportDraft) -> Options:
+    return Options.from_json(draft.options["options"])
+
+
+def plan_of(draft: ImportDraft) -> Plan:
+    return Plan.from_json(draft.options["plan"])
+
+
+def _forget(draft: ImportDraft) -> None:
+    ImportDraft.objects.filter(pk=draft.pk).delete()
+
+
+def _unpack(draft: ImportDraft, part: str, upload: UploadedFile) -> None:
+    """Raises ImportRefused for what is no archive, naming the field `part`."""
+    if (upload.size or 0) > settings.UPLOAD_LIMIT:
+        raise ImportRefused((part, _("The file is larger than this installation takes.")))
+    with _on_disk(draft, upload) as path:
+        importing.unpack_into(path, draft.folder / part, part)
+
+
+@contextmanager
+def _on_disk(draft: ImportDraft, upload: UploadedFile) -> Iterator[Path]:
+    """The upload as a file: where Django streamed it to, or written out where it was small enough for memory."""
+    if hasattr(upload, "temporary_file_path"):
+        yield Path(upload.temporary_file_path())
+        return
+    path = draft.folder / "upload"
+    _write(path, upload)
+    yield path
+    path.unlink()
+
+
+def _write(path: Path, upload: UploadedFile) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("wb") as file:
+        for chunk in upload.chunks():
+            file.write(chunk)

@@ -1,0 +1,123 @@
+"""Tell from its content what an annotation file is, also for the formats that cannot be imported (yet)."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from xml.etree.ElementTree import Element
+
+from datasets_app.formats.safe_files import UnreadableFile, read_json, read_xml
+
+# What a file that is not read gets called in messages; the kinds that are read are named by their modules.
+TITLES = {
+    "coco_results": "a COCO results list",
+    "coco_keypoints": "COCO keypoints",
+    "coco_panoptic": "COCO panoptic segmentation",
+    "coco_captions": "COCO captions",
+    "cvat": "CVAT XML",
+    "via": "VIA (VGG Image Annotator)",
+    "createml": "CreateML",
+    "yolo": "YOLO",
+    "labelme_xml": "LabelMe XML",
+}
+_YOLO_ROW = re.compile(r"\d+(\s+[-+]?[\d.]+(e[-+]?\d+)?){4,}", re.IGNORECASE)
+_YOLO_NAMES = frozenset({"obj.data", "obj.names", "data.yaml", "data.yml"})
+_HEAD_BYTES = 65536
+_HEAD = 50  # entries that are looked at, of a list or of a kind of small file: enough to tell, cheap on a large set
+
+
+@dataclass(frozen=True)
+class Kinds:
+    """Annotation files by kind; the kind is a reader's NAME, a key of TITLES or "" for anything else."""
+
+    by_kind: dict[str, tuple[str, ...]]
+    unreadable: dict[str, str]  # JSON and XML files, and what is wrong with them
+
+    def of(self, kind: str) -> tuple[str, ...]:
+        return self.by_kind.get(kind, ())
+
+
+def sort_kinds(files: Iterable[tuple[str, Path]]) -> Kinds:
+    """Look into each file, given as its relative name and where it is."""
+    by_kind: dict[str, list[str]] = {}
+    unreadable: dict[str, str] = {}
+    for name, path in files:
+        try:
+            by_kind.setdefault(kind_of(path), []).append(name)
+        except UnreadableFile as error:
+            unreadable[name] = str(error)
+    return Kinds({kind: tuple(names) for kind, names in by_kind.items()}, unreadable)
+
+
+def kind_of(path: Path) -> str:
+    """The kind of one file; raises UnreadableFile for JSON and XML that is none."""
+    suffix = path.suffix.lower()
+    if suffix == ".json":
+        return json_kind(read_json(path))
+    if suffix == ".xml":
+        return xml_kind(read_xml(path))
+    if path.name.lower() in _YOLO_NAMES:
+        return "yolo"
+    return _text_kind(path) if suffix in (".txt", ".csv") else ""
+
+
+def json_kind(value: Any) -> str:
+    if isinstance(value, list):
+        return _list_kind([entry for entry in value[:_HEAD] if isinstance(entry, dict)])
+    if not isinstance(value, dict):
+        return ""
+    if isinstance(value.get("shapes"), list):
+        return "labelme_json"
+    if isinstance(value.get("images"), list) and isinstance(value.get("annotations"), list):
+        return _coco_kind(value)
+    regions = value.get("_via_img_metadata", value)
+    entries = list(regions.values())[:_HEAD] if isinstance(regions, dict) else []
+    return "via" if any(isinstance(entry, dict) and "regions" in entry for entry in entries) else ""
+
+
+def _list_kind(entries: list[dict]) -> str:
+    if any("image_id" in entry and ("bbox" in entry or "segmentation" in entry) for entry in entries):
+        return "coco_results"
+    if any("image" in entry and isinstance(entry.get("annotations"), list) for entry in entries):
+        return "createml"
+    return ""
+
+
+def _coco_kind(value: dict) -> str:
+    annotations = [entry for entry in value["annotations"] if isinstance(entry, dict)]
+    categories = value.get("categories")
+    listed = [entry for entry in categories if isinstance(entry, dict)] if isinstance(categories, list) else []
+    if any("segments_info" in entry for entry in annotations):
+        return "coco_panoptic"
+    if any(entry.get("keypoints") for entry in (*annotations, *listed)):
+        return "coco_keypoints"
+    if any("caption" in entry for entry in annotations):
+        return "coco_captions"
+    return "coco" if isinstance(categories, list) else ""
+
+
+def xml_kind(root: Element) -> str:
+    """VOC and LabelMe share the root tag: a box in an object means VOC, LabelMe's own tags the other."""
+    if root.tag == "annotations":
+        return "cvat"
+    if root.tag != "annotation":
+        return ""
+    if root.find("object/bndbox") is not None:
+        return "voc"
+    marks = ("imagesize", "source/sourceAnnotation", "object/polygon", "object/segm", "object/deleted")
+    return "labelme_xml" if any(root.find(mark) is not None for mark in marks) else "voc"
+
+
+def _text_kind(path: Path) -> str:
+    """YOLO rows and VIA's table; the first lines tell."""
+    with path.open("rb") as file:
+        head = file.read(_HEAD_BYTES).decode("utf-8", "replace")
+    lines = [line.strip() for line in head.splitlines()[:_HEAD]]
+    if path.suffix.lower() == ".csv":
+        columns = lines[0].split(",") if lines else []
+        return "via" if {"region_shape_attributes", "region_attributes"} <= set(columns) else ""
+    filled = [line for line in lines if line]
+    return "yolo" if filled and all(_YOLO_ROW.fullmatch(line) for line in filled) else ""

@@ -1,0 +1,188 @@
+"""The folders a data set is read from: walked once, and the only place that turns a stated name into a file.
+
+A path out of an annotation file is never opened: it is looked up in the table of images that the walk found.
+"""
+
+from __future__ import annotations
+
+import os
+import posixpath
+import unicodedata
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+from PIL import Image
+
+from datasets_app.formats.kinds import Kinds, sort_kinds
+from datasets_app.formats.safe_files import UnreadableFile
+
+IMAGE_SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp"})
+PILLOW_FORMATS = ("PNG", "JPEG", "BMP", "TIFF", "WEBP")
+ANNOTATION_SUFFIXES = frozenset({".json", ".xml", ".csv", ".txt", ".yaml", ".yml", ".data", ".names"})
+_JUNK = frozenset({"__macosx", "thumbs.db", "desktop.ini"})
+_MASK_FOLDERS = ("segmentationclass", "segmentationobject")  # VOC's pixel masks: PNG files, but no pictures
+_ORIENTATION = 0x0112  # EXIF tag; 5 to 8 are turned by 90 degrees
+
+
+@dataclass(frozen=True)
+class Lookup:
+    """What a stated name led to."""
+
+    image: str | None = None
+    how: str = ""  # "exact", "name" (the end of the path agrees) or "stem" (the extension differs)
+    candidates: tuple[str, ...] = ()  # two or more that fit equally well, then there is no image
+
+
+@dataclass(frozen=True)
+class Source:
+    """Images, and the annotations beside them or in a folder of their own."""
+
+    images_root: Path
+    annotations_root: Path | None = None
+
+    @cached_property
+    def images(self) -> tuple[str, ...]:
+        """Sorted paths relative to `images_root`, "/" between parts."""
+        return tuple(name for name in self._image_files if not _is_mask(name))
+
+    @cached_property
+    def masks(self) -> tuple[str, ...]:
+        """Image files that hold pixel masks."""
+        return tuple(name for name in self._image_files if _is_mask(name))
+
+    @cached_property
+    def annotations(self) -> tuple[str, ...]:
+        """Sorted paths of files that may describe images, relative to where `annotation_path` looks."""
+        if self.annotations_root is None:
+            return tuple(name for name in self._files if _suffix(name) in ANNOTATION_SUFFIXES)
+        return tuple(name for name in _walk(self.annotations_root) if _suffix(name) in ANNOTATION_SUFFIXES)
+
+    @cached_property
+    def kinds(self) -> Kinds:
+        """The annotation files by what is in them."""
+        return sort_kinds((name, self.annotation_path(name)) for name in self.annotations)
+
+    def image_path(self, image: str) -> Path:
+        return self.images_root / image
+
+    def annotation_path(self, name: str) -> Path:
+        return (self.annotations_root or self.images_root) / name
+
+    def size(self, image: str) -> tuple[int, int]:
+        """(width, height) in pixels as the image is seen, from its header; raises UnreadableFile."""
+        try:
+            with Image.open(self.image_path(image), formats=PILLOW_FORMATS) as opened:
+                return _seen_size(opened)
+        except Exception as error:  # Pillow's parsers raise nearly anything on a broken file
+            raise UnreadableFile(f"no readable image ({type(error).__name__})") from None
+
+    def lookup(self, name: str, near: str = "") -> Lookup:
+        """The image that `name` means; of several, the one in the folder of the annotation file `near`."""
+        clean = clean_name(name)
+        if clean in self._exact:
+            return Lookup(clean, "exact")
+        key = _key(clean)
+        base = posixpath.basename(key)
+        for how, table, wanted in (
+            ("name", self._by_name, base),
+            ("stem", self._by_stem, base),  # a name without extension may have dots of its own
+            ("stem", self._by_stem, posixpath.splitext(base)[0]),
+        ):
+            if base and wanted in table:
+                return _closest(table[wanted], key, _key(near), how)
+        return Lookup()
+
+    @cached_property
+    def _files(self) -> tuple[str, ...]:
+        return tuple(_walk(self.images_root))
+
+    @cached_property
+    def _image_files(self) -> tuple[str, ...]:
+        return tuple(name for name in self._files if _suffix(name) in IMAGE_SUFFIXES)
+
+    @cached_property
+    def _exact(self) -> frozenset[str]:
+        return frozenset(self.images)
+
+    @cached_property
+    def _by_name(self) -> Mapping[str, list[str]]:
+        return _table(self.images, posixpath.basename)
+
+    @cached_property
+    def _by_stem(self) -> Mapping[str, list[str]]:
+        return _table(self.images, lambda key: posixpath.splitext(posixpath.basename(key))[0])
+
+
+def clean_name(name: str) -> str:
+    """A stated path as the table spells paths: "/" between parts, no drive, no "." or "..", no leading "/"."""
+    path = posixpath.normpath("/" + name.strip().replace("\\", "/"))
+    return path.lstrip("/")
+
+
+def _walk(root: Path) -> Iterator[str]:
+    """Plain files below `root`, sorted; links are not followed, hidden files and what systems leave are skipped."""
+    found = []
+    for folder, subfolders, files in os.walk(root):
+        subfolders[:] = [name for name in subfolders if not _is_junk(name)]
+        base = Path(folder)
+        found += [base / name for name in files if not _is_junk(name) and not (base / name).is_symlink()]
+    return iter(sorted(path.relative_to(root).as_posix() for path in found))
+
+
+def _is_junk(name: str) -> bool:
+    return name.startswith(".") or name.casefold() in _JUNK
+
+
+def _is_mask(name: str) -> bool:
+    return any(part.casefold().startswith(_MASK_FOLDERS) for part in name.split("/")[:-1])
+
+
+def _suffix(name: str) -> str:
+    return posixpath.splitext(name)[1].lower()
+
+
+def _key(name: str) -> str:
+    """For comparing: macOS writes decomposed characters, Windows does not mind the case."""
+    return unicodedata.normalize("NFC", name).casefold()
+
+
+def _table(images: Iterable[str], part: Callable[[str], str]) -> Mapping[str, list[str]]:
+    table: dict[str, list[str]] = defaultdict(list)
+    for image in images:
+        table[part(_key(image))].append(image)
+    return table
+
+
+def _closest(images: list[str], key: str, near: str, how: str) -> Lookup:
+    """Of images with the same name, the one whose folders agree best with the stated path, then with `near`."""
+    ranks = {image: _rank(_key(image), key, near) for image in images}
+    best = max(ranks.values())
+    closest = tuple(image for image in images if ranks[image] == best)
+    return Lookup(closest[0], how) if len(closest) == 1 else Lookup(how=how, candidates=closest)
+
+
+def _rank(image: str, key: str, near: str) -> tuple[int, int]:
+    folders, stated, beside = (name.split("/")[:-1] for name in (image, key, near))
+    return _agreeing(reversed(folders), reversed(stated)), _agreeing(folders, beside)
+
+
+def _agreeing(one: Iterable[str], other: Iterable[str]) -> int:
+    """How many leading items are the same."""
+    count = 0
+    for left, right in zip(one, other, strict=False):
+        if left != right:
+            break
+        count += 1
+    return count
+
+
+def _seen_size(image: Image.Image) -> tuple[int, int]:
+    """The size after EXIF rotation. PNG is asked only for what its header holds: the rest would decode the pixels."""
+    width, height = image.size
+    if image.format == "TIFF" or (image.format == "PNG" and "exif" not in image.info):
+        return width, height  # Pillow has turned the size of a TIFF already
+    turned = image.getexif().get(_ORIENTATION, 1) in (5, 6, 7, 8)
+    return (height, width) if turned else (width, height)

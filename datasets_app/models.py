@@ -1,0 +1,248 @@
+"""Datasets: labelled images, the unit of import, training and validation."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from django.conf import settings
+from django.db import models
+from django.urls import reverse
+from django.utils.translation import gettext_lazy as _
+
+from projects_app.models import AnnotationType, Category, OwnedQuerySet, Project, TrainingType, User
+
+if TYPE_CHECKING:
+    from projects_app.models import ModelType
+
+
+class Blob(models.Model):
+    """A file kept once, by content, however many datasets hold it."""
+
+    sha256 = models.CharField(primary_key=True, max_length=64, editable=False)
+    size = models.PositiveBigIntegerField(_("bytes"))
+    content_type = models.CharField(max_length=64)
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        verbose_name = _("file")
+        verbose_name_plural = _("files")
+
+    def __str__(self) -> str:
+        return self.sha256[:12]
+
+    @property
+    def path(self) -> Path:
+        """Where the bytes are."""
+        return settings.TRAINPORTAL_HOME / "blobs" / self.sha256[:2] / self.sha256
+
+
+class Split(models.TextChoices):
+    NONE = "", _("Not split")
+    TRAIN = "train", _("Training")
+    VAL = "val", _("Validation")
+    TEST = "test", _("Test")
+
+
+class Dataset(models.Model):
+    """One set of images with their labels."""
+
+    project = models.ForeignKey(Project, models.CASCADE, related_name="datasets", verbose_name=_("project"))
+    name = models.CharField(_("name"), max_length=200)
+    description = models.TextField(_("description"), blank=True)
+    split = models.CharField(_("split"), max_length=8, choices=Split, blank=True, default=Split.NONE)
+    format = models.CharField(_("imported from"), max_length=32, blank=True)
+    is_synthetic = models.BooleanField(_("drawn by the portal"), default=False)
+    problems = models.JSONField(_("problems"), default=dict, blank=True, help_text=_("How often each was met."))
+    cloned_from = models.ForeignKey(
+        "self", models.SET_NULL, null=True, blank=True, related_name="clones", verbose_name=_("cloned from")
+    )
+    frozen_at = models.DateTimeField(_("frozen"), null=True, blank=True)
+    created_by = models.ForeignKey(User, models.SET_NULL, null=True, related_name="+", verbose_name=_("created by"))
+    created_at = models.DateTimeField(_("created"), auto_now_add=True)
+
+    objects = OwnedQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["-created_at", "-pk"]
+        constraints = [models.UniqueConstraint(fields=["project", "name"], name="dataset_name_once_a_project")]
+        verbose_name = _("dataset")
+        verbose_name_plural = _("datasets")
+
+    def __str__(self) -> str:
+        return self.name
+
+    def get_absolute_url(self) -> str:
+        return reverse("datasets:detail", args=[self.project.code, self.pk])
+
+    def labelled_images(self, model_type: ModelType) -> models.QuerySet[Image]:
+        """The images that can teach or judge a model of `model_type`, in their own order.
+
+        CL: those with a category of its question. RC: those with a judged region. OD, SEG: those that somebody looked
+        at for this training type, without a shape too.
+        """
+        return labelled_images([self], model_type).order_by("position", "pk")
+
+    def label_counts(self, model_type: ModelType | None = None) -> list[dict[str, object]]:
+        """How often each label stands in this set: `training_type`, `code` (category, verdict or type), `count`."""
+        labels = Annotation.objects.filter(image__dataset=self, is_roi=False)
+        if model_type is not None:
+            labels = labels.filter(annotation_type__in=model_type.annotation_types.all())
+        rows = labels.values(
+            "annotation_type__training_type", "annotation_type__code", "category__code", "verdict"
+        ).annotate(count=models.Count("pk"), images=models.Count("image", distinct=True))
+        return [
+            {
+                "training_type": row["annotation_type__training_type"],
+                "annotation_type": row["annotation_type__code"],
+                "code": row["category__code"] or row["annotation_type__code"],
+                "verdict": row["verdict"],
+                "count": row["count"],
+                "images": row["images"],
+            }
+            for row in rows.order_by("annotation_type__training_type", "annotation_type__code", "category__position")
+        ]
+
+
+def labelled_field(training_type: str) -> str:
+    """The field of Image that says whether somebody looked at it for `training_type`."""
+    return f"labelled_{training_type.lower()}"
+
+
+def labelled_images(datasets: Iterable[Dataset], model_type: ModelType) -> models.QuerySet[Image]:
+    """The images of these datasets that can teach or judge a model of `model_type`, see `Dataset.labelled_images`."""
+    images = Image.objects.filter(dataset__in=list(datasets))
+    if model_type.training_type in (TrainingType.OD, TrainingType.SEG):
+        return images.filter(**{labelled_field(model_type.training_type): True})
+    labels = Annotation.objects.filter(annotation_type__in=model_type.annotation_types.all())
+    return images.filter(pk__in=labels.values("image"))
+
+
+class Image(models.Model):
+    """One part that was photographed: its first picture, and its siblings as `ImageFile`s. Sizes are pixels as seen."""
+
+    dataset = models.ForeignKey(Dataset, models.CASCADE, related_name="images", verbose_name=_("dataset"))
+    name = models.CharField(_("name"), max_length=500, help_text=_("The path it came under."))
+    position = models.PositiveIntegerField(_("position"))
+    blob = models.ForeignKey(Blob, models.PROTECT, related_name="images")
+    width = models.PositiveIntegerField(_("width"))
+    height = models.PositiveIntegerField(_("height"))
+    phash = models.CharField(_("perceptual hash"), max_length=16, blank=True, db_index=True)
+    data_category = models.CharField(_("data category"), max_length=64, blank=True, db_index=True)
+    meta = models.JSONField(_("meta data"), default=dict, blank=True)
+    labelled_cl = models.BooleanField(default=False)
+    labelled_rc = models.BooleanField(default=False)
+    labelled_od = models.BooleanField(default=False)
+    labelled_seg = models.BooleanField(default=False)
+
+    class Meta:
+        ordering = ["position", "pk"]
+        constraints = [models.UniqueConstraint(fields=["dataset", "name"], name="image_name_once_a_dataset")]
+        indexes = [models.Index(fields=["dataset", "position"])]
+        verbose_name = _("image")
+        verbose_name_plural = _("images")
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class ImageFile(models.Model):
+    """A sibling picture of the same part (`_X.png` beside `_A.png`)."""
+
+    image = models.ForeignKey(Image, models.CASCADE, related_name="siblings")
+    suffix = models.CharField(_("image type"), max_length=64)
+    name = models.CharField(_("name"), max_length=500)
+    blob = models.ForeignKey(Blob, models.PROTECT, related_name="siblings")
+
+    class Meta:
+        ordering = ["suffix"]
+        constraints = [models.UniqueConstraint(fields=["image", "suffix"], name="one_sibling_a_suffix")]
+        verbose_name = _("sibling image")
+        verbose_name_plural = _("sibling images")
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class ShapeKind(models.TextChoices):
+    NONE = "", _("Whole image")
+    RECTANGLE = "rectangle", _("Rectangle")
+    POLYGON = "polygon", _("Polygon")
+
+
+class Annotation(models.Model):
+    """One label on one image. CL: a category; RC: a rectangle and a verdict; OD, SEG: a shape; ROI: a shape, no type.
+
+    `points` are pixels of the image as seen: `[[x, y], …]`, a rectangle by its top left and bottom right corners.
+    """
+
+    image = models.ForeignKey(Image, models.CASCADE, related_name="annotations", verbose_name=_("image"))
+    annotation_type = models.ForeignKey(
+        AnnotationType, models.PROTECT, null=True, blank=True, related_name="annotations"
+    )
+    category = models.ForeignKey(Category, models.PROTECT, null=True, blank=True, related_name="annotations")
+    verdict = models.BooleanField(_("verdict"), null=True, blank=True)
+    kind = models.CharField(_("shape"), max_length=16, choices=ShapeKind, blank=True, default=ShapeKind.NONE)
+    points = models.JSONField(_("points"), default=list, blank=True)
+    score = models.FloatField(_("score"), null=True, blank=True)
+    is_generated = models.BooleanField(_("generated"), default=False)
+    is_roi = models.BooleanField(_("region of interest"), default=False)
+
+    class Meta:
+        ordering = ["pk"]
+        indexes = [models.Index(fields=["annotation_type", "image"])]
+        verbose_name = _("annotation")
+        verbose_name_plural = _("annotations")
+
+    def __str__(self) -> str:
+        return f"{self.category or self.annotation_type or 'ROI'}"
+
+
+class Snapshot(models.Model):
+    """What a run saw: a manifest of image hashes, labels and classes, with one hash of its own. Never changed."""
+
+    project = models.ForeignKey(Project, models.CASCADE, related_name="snapshots", verbose_name=_("project"))
+    sha256 = models.CharField(_("hash"), max_length=64)
+    manifest = models.ForeignKey(Blob, models.PROTECT, related_name="snapshots")
+    images = models.PositiveIntegerField(_("images"))
+    created_at = models.DateTimeField(_("created"), auto_now_add=True)
+
+    objects = OwnedQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["-created_at"]
+        constraints = [models.UniqueConstraint(fields=["project", "sha256"], name="snapshot_once_a_project")]
+        verbose_name = _("snapshot")
+        verbose_name_plural = _("snapshots")
+
+    def __str__(self) -> str:
+        return self.sha256[:12]
+
+
+class ImportDraft(models.Model):
+    """An upload that somebody looks at before it becomes datasets: unpacked below `imports/<id>/`, dropped unused."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    project = models.ForeignKey(Project, models.CASCADE, related_name="import_drafts")
+    created_by = models.ForeignKey(User, models.CASCADE, related_name="+")
+    created_at = models.DateTimeField(auto_now_add=True)
+    name = models.CharField(_("name"), max_length=200)
+    file_name = models.CharField(_("file"), max_length=255, blank=True)
+    options = models.JSONField(default=dict, blank=True)  # format, split file, rc type: what the person chose
+    preview = models.JSONField(default=dict, blank=True)  # what the reader found
+
+    objects = OwnedQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["-created_at"]
+        verbose_name = _("import draft")
+        verbose_name_plural = _("import drafts")
+
+    def __str__(self) -> str:
+        return self.name
+
+    @property
+    def folder(self) -> Path:
+        return settings.TRAINPORTAL_HOME / "imports" / str(self.pk)

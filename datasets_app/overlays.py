@@ -1,0 +1,140 @@
+"""Labels as SVG draws them: in the image's own pixels, a colour a label."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+from datasets_app.models import Annotation, Dataset, Image, labelled_field
+from projects_app.models import TrainingType
+
+COLOURS = 12  # classes label-0 to label-11 of static/css/datasets.css
+_FINE = 32  # points of a polygon in a small picture
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """One label of an image. `points` are empty for a label of the whole image; x, y: where its text goes."""
+
+    text: str
+    colour: int
+    points: str = ""
+    x: float = 0
+    y: float = 0
+    size: str = ""
+
+
+@dataclass
+class Tile:
+    """One image with its labels."""
+
+    image: Image
+    shapes: list[Drawn] = field(default_factory=list)
+    tags: list[Drawn] = field(default_factory=list)  # labels of the whole image
+
+    @property
+    def stroke(self) -> float:
+        """A line two pixels wide on a small picture of 240 pixels."""
+        return max(self.image.width, self.image.height) / 120
+
+    @property
+    def fine_stroke(self) -> float:
+        """For a picture as large as the page."""
+        return max(self.image.width, self.image.height) / 400
+
+    @property
+    def font(self) -> float:
+        return max(self.image.width, self.image.height) / 50
+
+    @property
+    def is_labelled(self) -> bool:
+        """Whether somebody looked at it, for any training type."""
+        return any(getattr(self.image, labelled_field(kind)) for kind in TrainingType)
+
+
+@dataclass(frozen=True)
+class LabelRow:
+    """One label of a dataset: how often it stands there, its colour, and its key in the URL's filter."""
+
+    key: str
+    text: str
+    annotation_type: str
+    training_type: str
+    count: int
+    images: int
+    colour: int
+
+
+def label_rows(dataset: Dataset) -> list[LabelRow]:
+    """Every label of the dataset, in a stable order that gives each its colour."""
+    return [
+        LabelRow(
+            key=_key(row["annotation_type"], row["code"], row["verdict"]),
+            text=_text(str(row["code"]), row["verdict"]),
+            annotation_type=str(row["annotation_type"]),
+            training_type=str(row["training_type"]),
+            count=int(str(row["count"])),
+            images=int(str(row["images"])),
+            colour=position % COLOURS,
+        )
+        for position, row in enumerate(dataset.label_counts())
+    ]
+
+
+def tiles(images: Iterable[Image], labels: list[LabelRow], *, fine: bool = False) -> list[Tile]:
+    """Images with their labels, in one statement for all; `fine` keeps every point of a polygon."""
+    found = {image.pk: Tile(image) for image in images}
+    colours = {row.key: row.colour for row in labels}
+    rows = Annotation.objects.filter(image__in=found).select_related("annotation_type", "category").order_by("pk")
+    for label in rows:
+        drawn = _drawn(label, colours, fine=fine)
+        (found[label.image_id].shapes if drawn.points else found[label.image_id].tags).append(drawn)
+    return list(found.values())
+
+
+def of_preview(shown: dict[str, Any], colours: dict[str, int]) -> dict[str, Any]:
+    """An image of an upload, as the template of a tile takes it."""
+    shapes = [
+        _shape(
+            "ROI" if one["is_roi"] else one["label"],
+            colours.get(one["label"], 0),
+            one["points"],
+            one["kind"],
+            fine=False,
+        )
+        for one in shown["shapes"]
+    ]
+    tags = [Drawn(shown["category"], colours.get(shown["category"], 0))] if shown["category"] else []
+    return shown | {"shapes": shapes, "tags": tags, "stroke": max(shown["width"], shown["height"]) / 120}
+
+
+def _drawn(label: Annotation, colours: dict[str, int], *, fine: bool) -> Drawn:
+    if label.is_roi:
+        return _shape("ROI", 0, label.points, label.kind, fine=fine)
+    kind = label.annotation_type.code if label.annotation_type else ""
+    code = label.category.code if label.category else kind
+    colour = colours.get(_key(kind, code, label.verdict), 0)
+    text = _text(code, label.verdict)
+    return _shape(text, colour, label.points, label.kind, fine=fine) if label.points else Drawn(text, colour)
+
+
+def _shape(text: str, colour: int, points: list[list[float]], kind: str, *, fine: bool) -> Drawn:
+    if kind == "rectangle":
+        (left, top), (right, bottom) = points
+        points = [[left, top], [right, top], [right, bottom], [left, bottom]]
+    xs, ys = [x for x, _y in points], [y for _x, y in points]
+    step = 1 if fine else max(1, len(points) // _FINE)
+    shown = " ".join(f"{x:.4g},{y:.4g}" if max(xs) < 1000 else f"{x:.0f},{y:.0f}" for x, y in points[::step])
+    size = f"{max(xs) - min(xs):.0f} × {max(ys) - min(ys):.0f}"
+    return Drawn(text, colour, shown, round(min(xs), 1), round(min(ys), 1), size)
+
+
+def _key(annotation_type: object, code: object, verdict: object) -> str:
+    if verdict is not None:
+        return f"{annotation_type}:{str(verdict).lower()}"
+    return str(annotation_type) if annotation_type == code else f"{annotation_type}:{code}"
+
+
+def _text(code: str, verdict: object) -> str:
+    return code if verdict is None else f"{code}: {str(verdict).lower()}"

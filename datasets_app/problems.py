@@ -1,0 +1,121 @@
+"""The words for what an import met: a sentence a code, for the readers' problems and for what they refuse."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from django.utils.functional import Promise
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from datasets_app.formats.archive import ArchiveError
+from datasets_app.records import FormatError, Problem
+
+SHOWN = 5  # files named with each problem
+ALL = gettext_lazy
+
+PROBLEMS: dict[str, str | Promise] = {
+    # files
+    "broken_image": ALL("The picture is damaged and was left out. Save it anew and import it again."),
+    "empty_file": ALL("The file is empty and was left out."),
+    "not_an_image": ALL("The file is no PNG, JPEG, BMP, TIFF or WebP picture and was left out."),
+    "too_many_pixels": ALL("The picture has more than 200 million pixels and was left out."),
+    "unreadable_image": ALL("The picture cannot be read."),
+    "bad_name": ALL("The file name is too long or holds characters that cannot be shown; the picture was left out."),
+    "unreadable_file": ALL("The annotation file cannot be read."),
+    "ignored_file": ALL("The file was not read: its format is not the one that was chosen."),
+    "mask_ignored": ALL("Pixel masks are not read."),
+    "nested_folder": ALL("The picture lies in a deeper folder; its class is the first one."),
+    # finding images
+    "image_missing": ALL("An image that is named is not there."),
+    "image_twice": ALL("Two annotation files describe the same image; the second was not read."),
+    "ambiguous_name": ALL("Several images have the name that is given; none was taken."),
+    "size_differs": ALL("The stated size of the image is not its real one. Check that the labels lie right."),
+    # shapes
+    "bad_coordinates": ALL("A shape has coordinates that are no numbers and was left out."),
+    "bad_shape": ALL("A shape cannot be understood and was left out."),
+    "clipped": ALL("A shape reached over the border of its image and was cut."),
+    "duplicate_shape": ALL("The same shape stands there twice; one was kept."),
+    "no_label": ALL("A shape without a label was left out."),
+    "outside_image": ALL("A shape outside its image was left out."),
+    "too_few_points": ALL("A polygon of fewer than three points was left out."),
+    "unsupported_shape": ALL("A shape of a kind that no training type learns (point, line …) was left out."),
+    "zero_area_polygon": ALL("A polygon without an area was left out."),
+    "zero_size_box": ALL("A rectangle without width or height was left out."),
+    "polygon_ignored": ALL("A polygon was not read, only its box: this format is read for boxes."),
+    # what a training type holds
+    "polygon_left_out": ALL(
+        "A polygon was left out, because most labels are rectangles. Choose object detection to import its box, or "
+        "segmentation to import it as it is."
+    ),
+    "polygon_as_box": ALL("A polygon became the rectangle around it."),
+    "box_as_polygon": ALL("A rectangle became a polygon of four points."),
+    # splits and siblings
+    "two_splits": ALL("An image is named for two splits; the first one counts."),
+    "unknown_split": ALL("A split is none of train, val and test; the image is in no split."),
+    "sibling_alone": ALL("A picture without the picture it belongs to was left out."),
+    "sibling_labelled": ALL("Labels on a sibling picture were left out: the first picture of a part carries them."),
+}
+REFUSALS: dict[str, str | Promise] = {
+    # archives
+    "no_archive": ALL("The file is no archive. Send a zip, tar or tar.gz."),
+    "broken_archive": ALL("The archive is damaged. Pack it again."),
+    "empty_archive": ALL("The archive is empty. Pack images and annotations into it."),
+    "encrypted": ALL("The archive is encrypted. Pack it without a password."),
+    "archive_too_large": ALL("Unpacked, the archive is too large. Split it."),
+    "file_too_large": ALL("A file in the archive is too large."),
+    "too_many_entries": ALL("The archive holds too many files. Split it."),
+    "ratio": ALL("The archive unpacks to far more than its size, as an attack would; it was refused."),
+    "name_twice": ALL("A name is in the archive twice. Pack it again."),
+    "no_plain_file": ALL("The archive holds links or devices. Pack plain files only."),
+    "unsafe_name": ALL("The archive holds a name that points out of it, or is not usable. Pack it again."),
+    "not_written": ALL("The archive could not be unpacked. Is the disk full?"),
+    # what is in it
+    "empty": ALL("There is nothing in it. Pack images and annotations."),
+    "no_images": ALL("No image was found. Pack PNG, JPEG, BMP, TIFF or WebP files with the annotations."),
+    "no_format": ALL("The annotations are not in the format that was expected. Choose another one."),
+    "unknown_format": ALL("This format is not known."),
+    "unsupported_format": ALL("This annotation format cannot be imported yet. Export as COCO or Pascal VOC instead."),
+    "unreadable_file": ALL("No annotation file could be read."),
+    "split_columns": ALL("The split file needs a column for the file and one for the split (train, val, test)."),
+    "split_unreadable": ALL("The split file cannot be read as CSV."),
+}
+
+
+@dataclass(frozen=True)
+class Group:
+    """All problems of one code."""
+
+    code: str
+    sentence: str
+    count: int
+    files: list[str]  # the first few, with what was found
+
+
+def sentence(code: str) -> str:
+    """What a problem's code says to a person."""
+    return str(PROBLEMS.get(code, code.replace("_", " ")))
+
+
+def refusal(error: FormatError | ArchiveError) -> str:
+    """What a refused source says to a person: what to do, then what was found."""
+    found = str(error).rstrip(".")
+    known = REFUSALS.get(error.code)
+    return _("%(sentence)s (%(found)s)") % {"sentence": known, "found": found} if known else found
+
+
+def grouped(problems: Iterable[Problem]) -> list[Group]:
+    """The problems by code, the most frequent first."""
+    by_code: dict[str, list[Problem]] = {}
+    for problem in problems:
+        by_code.setdefault(problem.code, []).append(problem)
+    groups = (
+        Group(code, sentence(code), len(found), [_named(problem) for problem in found[:SHOWN]])
+        for code, found in by_code.items()
+    )
+    return sorted(groups, key=lambda group: (-group.count, group.code))
+
+
+def _named(problem: Problem) -> str:
+    return f"{problem.path}: {problem.detail}" if problem.detail else problem.path

@@ -1,0 +1,279 @@
+"""Import on the page: upload, look, change, start; what is wrong is said beside its field and leaves nothing."""
+
+from __future__ import annotations
+
+import io
+import shutil
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from django.core.files.uploadedfile import SimpleUploadedFile
+from django.urls import reverse
+from django.utils import timezone
+
+from datasets_app import drafts
+from datasets_app.job_kinds import ImportDataset
+from datasets_app.models import Annotation, Blob, Dataset, Image, ImportDraft
+from jobs.kinds import Cancelled, JobError
+from jobs.models import Job
+from projects_app.models import AnnotationType, ModelType
+
+pytestmark = pytest.mark.django_db
+
+
+def archive(folder: Path, name: str = "data.zip") -> SimpleUploadedFile:
+    path = shutil.make_archive(str(folder.parent / "packed"), "zip", folder)
+    return SimpleUploadedFile(name, Path(path).read_bytes())
+
+
+@pytest.fixture
+def boxes(folder):
+    """Three images with rectangles of two labels, one of them with white space, and one polygon."""
+    for number in range(3):
+        folder.image(f"{number}.png", size=(100, 80 + number))
+        shapes = [
+            {"label": "a crack", "shape_type": "rectangle", "points": [[1, 2], [30, 40]]},
+            {"label": "dent", "shape_type": "rectangle", "points": [[5, 5], [20 + number, 20]]},
+        ]
+        if number == 2:
+            shapes.append({"label": "dent", "shape_type": "polygon", "points": [[1, 1], [9, 1], [9, 9]]})
+        folder.json(f"{number}.json", {"imagePath": f"{number}.png", "shapes": shapes, "imageData": None})
+    return folder
+
+
+@pytest.fixture
+def send(project, bob, client_of):
+    """Uploads as bob; the response."""
+    client = client_of(bob)
+
+    def post(upload, **fields):
+        return client.post(reverse("datasets:import", args=["valves"]), {"name": "mine", "images": upload} | fields)
+
+    return post
+
+
+def run(job: Job) -> None:
+    ImportDataset().run(job, lambda percentage, sentence: None)
+
+
+def the_form(draft: ImportDraft, **changes) -> dict:
+    """What the preview page posts when nothing is changed."""
+    plan = drafts.plan_of(draft)
+    fields = {"name": plan.name, "model_type": "+", "model_type-code": plan.model_type}
+    if plan.question:
+        fields |= {"question": "+", "question-code": plan.question}
+    for number, label in enumerate(plan.labels):
+        fields |= {f"becomes-{number}": "+", f"code-{number}": label.code}
+    return fields | changes
+
+
+def address(draft: ImportDraft, name: str = "preview") -> str:
+    return reverse(f"datasets:{name}", args=["valves", draft.pk])
+
+
+def nothing_is_left(home: Path) -> bool:
+    files = [path for folder in ("blobs", "imports", "tmp") for path in (home / folder).rglob("*") if path.is_file()]
+    return not files and not ImportDraft.objects.exists() and not Dataset.objects.exists() and not Blob.objects.exists()
+
+
+def test_an_upload_is_shown_before_anything_is_imported(send, boxes, bob, client_of):
+    response = send(archive(boxes.root))
+    draft = ImportDraft.objects.get()
+    assert response.url == address(draft)
+    page = client_of(bob).get(response.url).content.decode()
+    assert "a_crack" in page
+    assert "OD_mine" in page
+    assert "Choose object detection to import its box" in page
+    assert page.count("<polygon") == 7
+    assert not Dataset.objects.exists()
+
+
+def test_the_import_runs_as_a_job_and_leaves_no_upload(send, boxes, bob, client_of, home):
+    send(archive(boxes.root))
+    draft = ImportDraft.objects.get()
+    response = client_of(bob).post(address(draft), the_form(draft))
+    job = Job.objects.get()
+    assert response.url == job.get_absolute_url()
+    run(job)
+    dataset = Dataset.objects.get()
+    assert (dataset.name, dataset.created_by, dataset.images.count()) == ("mine", bob, 3)
+    assert dataset.problems == {"polygon_left_out": 1}
+    assert job.subject == ("mine", dataset.get_absolute_url())
+    assert not ImportDraft.objects.exists()
+    assert not any((home / "imports").iterdir())
+    run(job)  # a runner that was lost after the end: nothing happens twice
+    assert Dataset.objects.count() == 1
+
+
+def test_labels_can_be_renamed_attached_and_left_out(send, boxes, bob, client_of, project):
+    AnnotationType.objects.create(project=project, training_type="OD", code="OD_CRACK", name="Crack")
+    send(archive(boxes.root))
+    draft = ImportDraft.objects.get()
+    changes = {"becomes-0": "OD_CRACK", "becomes-1": "", "name": "other", "model_type-code": "OD_VALVE"}
+    client_of(bob).post(address(draft), the_form(draft, **changes))
+    run(Job.objects.get())
+    assert set(Annotation.objects.values_list("annotation_type__code", flat=True)) == {"OD_CRACK"}
+    assert ModelType.objects.get().class_codes() == ["OD_CRACK"]
+    assert Dataset.objects.get().name == "other"
+    assert Image.objects.filter(labelled_od=True).count() == 3
+
+
+def test_a_model_type_that_does_not_cover_the_labels_is_not_extended(send, boxes, bob, client_of, project):
+    small = ModelType.objects.create(project=project, code="OD_SMALL", name="Small", training_type="OD")
+    small.learn(AnnotationType.objects.create(project=project, training_type="OD", code="dent", name="Dent"))
+    send(archive(boxes.root))
+    draft = ImportDraft.objects.get()
+    assert drafts.plan_of(draft).model_type == "OD_mine"
+    response = client_of(bob).post(address(draft), the_form(draft, model_type="OD_SMALL"))
+    assert response.status_code == 422
+    assert "does not learn a_crack" in response.content.decode()
+    assert small.class_codes() == ["dent"]
+
+
+def test_a_model_type_that_covers_the_labels_is_proposed(send, boxes, project):
+    large = ModelType.objects.create(project=project, code="OD_LARGE", name="Large", training_type="OD")
+    for code in ("dent", "a_crack", "stain"):
+        large.learn(AnnotationType.objects.create(project=project, training_type="OD", code=code, name=code))
+    send(archive(boxes.root))
+    assert drafts.plan_of(ImportDraft.objects.get()).model_type == "OD_LARGE"
+
+
+def test_rectangles_become_judged_regions_when_asked_for(send, boxes, bob, client_of):
+    send(archive(boxes.root))
+    draft = ImportDraft.objects.get()
+    client_of(bob).post(address(draft, "revise"), {"training_type": "RC", "rc_type": "VALVE"})
+    draft.refresh_from_db()
+    changes = {"question-code": "VALVE", "becomes-0": "true", "becomes-1": "false"}
+    client_of(bob).post(address(draft), the_form(draft, **changes))
+    run(Job.objects.get())
+    labels = Annotation.objects.filter(annotation_type__code="VALVE", kind="rectangle")
+    assert (labels.filter(verdict=True).count(), labels.filter(verdict=False).count()) == (3, 4)
+
+
+def test_polygons_become_boxes_when_object_detection_is_chosen(send, boxes, bob, client_of):
+    send(archive(boxes.root), training_type="OD")
+    draft = ImportDraft.objects.get()
+    client_of(bob).post(address(draft), the_form(draft))
+    run(Job.objects.get())
+    assert Annotation.objects.filter(kind="rectangle").count() == 7
+    assert Dataset.objects.get().problems == {"polygon_as_box": 1}
+
+
+def test_sibling_pictures_belong_to_one_image(send, folder, bob, client_of):
+    for part in ("P1", "P2"):
+        folder.image(f"ok/{part}_A.png", size=(100, 78 + int(part[1])))
+        folder.image(f"ok/{part}_X.png", size=(50, 50))
+    folder.image("bad/P3_A.png")
+    send(archive(folder.root), image_types="_A.png, _X.png")
+    draft = ImportDraft.objects.get()
+    client_of(bob).post(address(draft), the_form(draft))
+    run(Job.objects.get())
+    image = Image.objects.get(name="ok/P1_A.png")
+    assert [(one.suffix, one.name) for one in image.siblings.all()] == [("_X.png", "ok/P1_X.png")]
+    assert Image.objects.count() == 3
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [(b"", "empty"), (b"hello", "no archive"), (b"PK\x03\x04broken", "damaged")],
+)
+def test_what_is_no_archive_is_said_beside_the_field(send, home, content, message):
+    response = send(SimpleUploadedFile("a.zip", content))
+    assert response.status_code == 422
+    assert message in str(response.context["form"].errors["images"])
+    assert nothing_is_left(home)
+
+
+def test_an_archive_without_a_readable_image_is_refused(send, folder, home):
+    folder.text("ok/a.png", b"hello")
+    folder.text("bad/b.png", b"hello")
+    response = send(archive(folder.root))
+    assert "None of the 2 images can be read" in response.content.decode()
+    assert nothing_is_left(home)
+
+
+def test_a_broken_image_is_left_out_and_counted(send, folder, bob, client_of):
+    folder.image("ok/a.png")
+    good = folder.image("bad/b.png", size=(2000, 2000))
+    folder.text("bad/c.png", good.read_bytes()[:600])
+    folder.text("bad/d.png", b"")
+    send(archive(folder.root))
+    draft = ImportDraft.objects.get()
+    client_of(bob).post(address(draft), the_form(draft))
+    run(Job.objects.get())
+    dataset = Dataset.objects.get()
+    assert dataset.images.count() == 2
+    assert dataset.problems == {"broken_image": 1, "empty_file": 1}
+
+
+def test_a_name_that_is_taken_is_refused(send, folder, project, home):
+    folder.image("ok/a.png")
+    Dataset.objects.create(project=project, name="mine")
+    response = send(archive(folder.root))
+    assert "already" in str(response.context["form"].errors["name"])
+    assert not ImportDraft.objects.exists()
+
+
+def test_a_split_file_without_columns_is_said_beside_its_field(send, folder, home):
+    folder.image("ok/a.png")
+    response = send(archive(folder.root), split_file=SimpleUploadedFile("s.csv", b"a,b\n1,2\n"))
+    assert "column" in str(response.context["form"].errors["split_file"])
+    assert nothing_is_left(home)
+
+
+def test_a_name_taken_while_the_import_waited_fails_the_job_and_leaves_no_row(
+    send, boxes, bob, client_of, project, home
+):
+    send(archive(boxes.root))
+    draft = ImportDraft.objects.get()
+    client_of(bob).post(address(draft), the_form(draft))
+    Dataset.objects.create(project=project, name="mine")
+    with pytest.raises(JobError, match="already"):
+        run(Job.objects.get())
+    assert (Image.objects.count(), Blob.objects.count(), AnnotationType.objects.count()) == (0, 0, 0)
+    assert not list((home / "blobs").rglob("*")) if (home / "blobs").exists() else True
+    assert ImportDraft.objects.exists()  # its name can be changed, and it can be imported again
+
+
+def test_a_cancelled_import_leaves_nothing(send, boxes, bob, client_of, home):
+    send(archive(boxes.root))
+    draft = ImportDraft.objects.get()
+    client_of(bob).post(address(draft), the_form(draft))
+
+    def stop(percentage: float, sentence: str) -> None:
+        if percentage >= 90:
+            raise Cancelled
+
+    with pytest.raises(Cancelled):
+        ImportDataset().run(Job.objects.get(), stop)
+    assert nothing_is_left(home)
+
+
+def test_a_discarded_upload_leaves_nothing(send, boxes, bob, client_of, home):
+    send(archive(boxes.root))
+    client_of(bob).post(address(ImportDraft.objects.get(), "discard"))
+    assert nothing_is_left(home)
+
+
+def test_uploads_that_nobody_imported_go_after_some_days(send, boxes, home):
+    send(archive(boxes.root))
+    ImportDraft.objects.update(created_at=timezone.now() - timedelta(days=8))
+    old = ImportDraft.objects.get()
+    send(archive(boxes.root))
+    assert not ImportDraft.objects.filter(pk=old.pk).exists()
+    assert not old.folder.exists()
+
+
+def test_the_preview_shows_pictures_of_the_upload(send, boxes, bob, client_of):
+    send(archive(boxes.root))
+    url = reverse("datasets:preview_image", args=["valves", ImportDraft.objects.get().pk, 0])
+    response = client_of(bob).get(url)
+    assert response["Content-Type"] == "image/jpeg"
+    assert io.BytesIO(b"".join(response.streaming_content)).read(2) == b"\xff\xd8"
+
+
+def test_a_viewer_cannot_import_and_a_stranger_sees_nothing(project, vera, charlie, client_of):
+    url = reverse("datasets:import", args=["valves"])
+    assert client_of(vera).get(url).status_code == 403
+    assert client_of(charlie).get(url).status_code == 404
