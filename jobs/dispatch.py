@@ -1,0 +1,37 @@
+"""From the queue to a runner: claim what fits on this host and start its runner, detached."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+from django.conf import settings
+
+from jobs import hosts, queue, runfolder
+from jobs.models import Host, Job
+
+
+def fill(host: Host | None = None) -> list[Job]:
+    """Claim every waiting job that fits on this host, first in line first, and start their runners."""
+    host = host or hosts.beat()
+    claimed: list[Job] = []
+    while job := queue.claim_next(host):
+        spawn(job)
+        claimed.append(job)
+    return claimed
+
+
+def spawn(job: Job) -> None:
+    """Start the runner of a claimed job in a session of its own, so that it outlives this process."""
+    folder = runfolder.of(job)
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / "runner.log").open("ab") as log:
+        subprocess.Popen(
+            [sys.executable, str(settings.BASE_DIR / "manage.py"), "runner", str(job.pk), str(job.epoch)],
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            start_new_session=True,
+            close_fds=True,
+            cwd="/",
+        )

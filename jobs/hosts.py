@@ -1,0 +1,71 @@
+"""This machine as a host of jobs: what it has, and that it lives."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from functools import cache
+from pathlib import Path
+
+from django.conf import settings
+
+from jobs import clock
+from jobs.models import DeviceKind, Host
+
+
+def beat() -> Host:
+    """Say that this host lives, and what it has. Returns its row."""
+    names = gpu_names()
+    facts = {
+        "boot_id": boot_id(),
+        "device_kind": DeviceKind.GPU if names else DeviceKind.CPU,
+        "devices": len(names) or settings.TRAINPORTAL_CPU_SLOTS,
+        "device_names": list(names),
+        "cores": os.cpu_count() or 1,
+        "free_bytes": shutil.disk_usage(settings.TRAINPORTAL_HOME).free,
+        "seen_at": clock.now(),
+    }
+    host, _created = Host.objects.update_or_create(name=settings.TRAINPORTAL_HOST_NAME, defaults=facts)
+    return host
+
+
+@cache
+def gpu_names() -> tuple[str, ...]:
+    """Names of the NVIDIA GPUs, by index; empty on a machine without one (or without its driver)."""
+    import pynvml
+
+    try:
+        pynvml.nvmlInit()
+    except pynvml.NVMLError:
+        return ()
+    try:
+        count = pynvml.nvmlDeviceGetCount()
+        return tuple(str(pynvml.nvmlDeviceGetName(pynvml.nvmlDeviceGetHandleByIndex(n))) for n in range(count))
+    finally:
+        pynvml.nvmlShutdown()
+
+
+def boot_id() -> str:
+    """Changes when the machine restarts."""
+    try:
+        return Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
+    except OSError:
+        return ""
+
+
+def environment(devices: list[int], temporary: Path) -> dict[str, str]:
+    """The environment of a kernel: nothing of the portal's own, the leased devices, its share of the threads."""
+    cores = os.cpu_count() or 1
+    gpus = gpu_names()
+    threads = cores if gpus else max(1, cores // settings.TRAINPORTAL_CPU_SLOTS * len(devices))
+    kept = ("PATH", "LANG", "LC_ALL", "TZ", "LD_LIBRARY_PATH", "CUDA_HOME")
+    return {name: os.environ[name] for name in kept if name in os.environ} | {
+        "HOME": str(temporary),
+        "TMPDIR": str(temporary),
+        "CUDA_VISIBLE_DEVICES": ",".join(map(str, devices)) if gpus else "",
+        "OMP_NUM_THREADS": str(threads),
+        "GOMP_SPINCOUNT": "0",
+        "PYTHONUNBUFFERED": "1",
+        "PYTHONDONTWRITEBYTECODE": "1",
+        "PYTHONPATH": str(settings.BASE_DIR),
+    }

@@ -1,0 +1,84 @@
+"""Kinds of jobs: each registers in one line, from the app that knows what it does.
+
+A *program* kind says what to start and what to make of its results; a *function* kind runs inside the runner itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from jobs.models import Job
+
+Progress = Callable[[float, str], None]  # percentage 0..100 and a short sentence; raises Cancelled when asked to stop
+
+
+class JobError(Exception):
+    """Why a job cannot go on, in words for its user."""
+
+
+class Cancelled(Exception):
+    """Somebody asked the job to stop; a function kind lets it pass through."""
+
+
+@dataclass(frozen=True)
+class Launch:
+    """What a launcher starts. `folder` is the run folder; `output` is the `model_write_path` that the ingest watches."""
+
+    argv: list[str]
+    environment: dict[str, str]
+    folder: Path
+    output: Path
+    project_key: str = field(repr=False)
+
+
+class FunctionKind(Protocol):
+    """Runs in the runner process. May be run again from its start, so what it writes is all or nothing."""
+
+    name: str
+
+    def run(self, job: Job, progress: Progress) -> None:
+        """Do it. Raises JobError with a sentence for the user; any other exception is shown as unexpected."""
+
+    def subject(self, job: Job) -> tuple[str, str] | None:
+        """Name and address of the page that this job is about."""
+
+
+class ProgramKind(Protocol):
+    """Runs as a program of its own, which outlives the runner."""
+
+    name: str
+
+    def prepare(self, job: Job, folder: Path, *, resume: bool) -> Launch:
+        """Write all that the program reads below `folder` and say how it starts. Raises JobError."""
+
+    def check(self, job: Job, folder: Path) -> list[str]:
+        """What the results lack, a sentence each: empty when they are complete and readable."""
+
+    def finish(self, job: Job, folder: Path) -> None:
+        """Keep the results. Called again after a crash, so it must not mind finding its own work."""
+
+    def keep_partial(self, job: Job, folder: Path) -> None:
+        """Keep what a failed or cancelled run left behind (its last checkpoint, metrics, log)."""
+
+    def subject(self, job: Job) -> tuple[str, str] | None:
+        """Name and address of the page that this job is about."""
+
+
+Kind = FunctionKind | ProgramKind
+_kinds: dict[str, Kind] = {}
+
+
+def register(kind: Kind) -> None:
+    _kinds[kind.name] = kind
+
+
+def get(name: str) -> Kind:
+    return _kinds[name]
+
+
+def is_function(kind: Kind) -> bool:
+    return hasattr(kind, "run")

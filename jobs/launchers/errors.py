@@ -1,0 +1,9 @@
+"""What can go wrong with a launcher."""
+
+
+class Lost(Exception):
+    """The program is gone and nobody knows how it ended."""
+
+
+class LaunchFailed(Exception):
+    """The program could not be started; the message says why."""

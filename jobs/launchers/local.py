@@ -1,0 +1,102 @@
+"""Runs a program on this machine, below a shim that outlives the runner and keeps the exit code."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+from jobs import locks
+from jobs.kinds import Launch
+from jobs.launchers import shim
+from jobs.launchers.errors import LaunchFailed, Lost
+
+NAME = "local"
+START_LIMIT = 10.0  # seconds for the shim to say that it started the program
+
+
+def find(folder: Path, attempt: int) -> dict[str, Any] | None:
+    """The handle of a program that was started in `folder` for this very attempt, alive or ended."""
+    order = _read(folder / shim.ORDER)
+    if order is None or order.get("attempt") != attempt:
+        return None
+    started = locks.is_held(folder / shim.LOCK) or (folder / shim.EXIT).exists()
+    return _handle(folder) if started else None
+
+
+def start(launch: Launch, *, attempt: int, grace: float) -> dict[str, Any]:
+    """Start the program below `launch.folder`."""
+    clear(launch.folder)
+    order = {"argv": launch.argv, "environment": launch.environment, "cwd": str(launch.folder)}
+    order |= {"grace": grace, "attempt": attempt}
+    shim.write_json(launch.folder / shim.ORDER, order)
+    with (launch.folder / "shim.log").open("ab") as log:
+        process = subprocess.Popen(
+            [sys.executable, "-I", "-S", shim.__file__, str(launch.folder)],
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            start_new_session=True,
+            cwd="/",
+            env={"PATH": os.environ.get("PATH", os.defpath)},
+        )
+    _await_start(launch.folder, process)
+    return _handle(launch.folder)
+
+
+def poll(handle: dict[str, Any]) -> int | None:
+    """The exit code once the last process is gone."""
+    folder = Path(handle["folder"])
+    if locks.is_held(folder / shim.LOCK):
+        return None
+    ended = _read(folder / shim.EXIT)
+    if ended is None:
+        raise Lost("the program is gone and left no exit code")
+    return int(ended["code"])
+
+
+def stop(handle: dict[str, Any]) -> None:
+    """SIGTERM through the shim, which sees to the rest; to the program itself where the shim is gone."""
+    started = _read(Path(handle["folder"]) / shim.STARTED) or {}
+    for who in ("shim", "leader"):
+        pid, birth = started.get(who, (0, ""))
+        if pid and shim.birth_of(pid) == birth:
+            os.kill(pid, signal.SIGTERM)
+            return
+
+
+def clear(folder: Path) -> None:
+    """Forget an earlier start, so that the program can be started again in the same folder."""
+    if locks.is_held(folder / shim.LOCK):
+        raise LaunchFailed("the program of the last start still lives")
+    for name in (shim.STARTED, shim.EXIT, shim.ORDER):
+        (folder / name).unlink(missing_ok=True)
+
+
+def _handle(folder: Path) -> dict[str, Any]:
+    return {"launcher": NAME, "folder": str(folder)}
+
+
+def _await_start(folder: Path, process: subprocess.Popen[bytes]) -> None:
+    """Wait for the shim's word. It says `exit.json` at once where the program cannot be started at all."""
+    deadline = time.monotonic() + START_LIMIT
+    while time.monotonic() < deadline:
+        if (folder / shim.STARTED).exists() or (folder / shim.EXIT).exists():
+            return
+        if process.poll() is not None and not (folder / shim.EXIT).exists():
+            raise LaunchFailed(f"the shim ended with exit code {process.returncode}")
+        time.sleep(0.01)
+    raise LaunchFailed("the shim did not start the program in time")
+
+
+def _read(path: Path) -> dict[str, Any] | None:
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    return found if isinstance(found, dict) else None

@@ -1,0 +1,175 @@
+"""Encloses one program: stdlib only, started as `python -I -S shim.py FOLDER`, and outlives whoever started it.
+
+Holds `kernel.lock` while any process of the program lives, writes `exit.json` when its leader ends, and on SIGTERM
+sees to it that all of them end: SIGTERM to the leader, to the rest after a third of the grace (data loaders must not
+die under a leader that still writes its checkpoint), SIGKILL to all that is left after the grace. As a child subreaper
+it inherits whatever the program leaves behind, double forks and torchrun's ranks in their own sessions too.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import fcntl
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+ORDER = "launch.json"  # what to start
+STARTED = "started.json"  # {"shim": [pid, birth], "leader": [pid, birth]}
+EXIT = "exit.json"  # {"code": int, "at": seconds since the epoch}
+LOCK = "kernel.lock"
+LOG = "kernel.log"
+LEFTOVER_GRACE = 10.0  # seconds for what a leader that ended by itself left behind
+BUSY = 75  # this program's exit code where another shim holds the lock
+PR_SET_CHILD_SUBREAPER = 36
+
+
+def main(folder: Path) -> int:
+    lock = os.open(folder / LOCK, os.O_RDWR | os.O_CREAT, 0o644)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return BUSY
+    ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+    awaited = {signal.SIGCHLD, signal.SIGTERM, signal.SIGINT}
+    signal.pthread_sigmask(signal.SIG_BLOCK, awaited)
+    order = json.loads((folder / ORDER).read_text(encoding="utf-8"))
+    try:
+        leader = _start(order, folder, lock, awaited)
+    except OSError as error:
+        (folder / LOG).open("a").write(f"The program could not be started: {error}\n")
+        write_json(folder / EXIT, {"code": 127, "at": time.time()})
+        return 0
+    write_json(
+        folder / STARTED,
+        {"shim": [os.getpid(), birth_of(os.getpid())], "leader": [leader, birth_of(leader)], "at": time.time()},
+    )
+    _watch(leader, folder, float(order["grace"]), awaited)
+    return 0
+
+
+def _start(order: dict[str, Any], folder: Path, lock: int, blocked: set[signal.Signals]) -> int:
+    """The leader holds the lock as well, so that it stays held should this shim be killed."""
+    with (folder / LOG).open("ab") as log:
+        process = subprocess.Popen(
+            order["argv"],
+            env=order["environment"],
+            cwd=order["cwd"],
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+            pass_fds=[lock],
+            preexec_fn=lambda: _before_exec(blocked),
+        )
+    return process.pid
+
+
+def _before_exec(blocked: set[signal.Signals]) -> None:
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, blocked)
+    os.nice(10)
+
+
+def _watch(leader: int, folder: Path, grace: float, awaited: set[signal.Signals]) -> None:
+    """Until no process is left."""
+    asked: float | None = None  # when somebody asked for the end
+    ended: float | None = None  # when the leader ended
+    while True:
+        code = _reap(leader)
+        if code is not None:
+            ended = time.monotonic()
+            write_json(folder / EXIT, {"code": code, "at": time.time()})
+        ending = asked is not None or ended is not None
+        left = descendants(os.getpid()) if ending else [leader]
+        if ended is not None and not left:
+            return
+        _press(left, asked, ended, grace)
+        got = signal.sigtimedwait(awaited, 0.2 if ending else 5.0)
+        if got is not None and got.si_signo != signal.SIGCHLD and asked is None:
+            asked = time.monotonic()
+            _signal([leader] if ended is None else left, signal.SIGTERM)
+
+
+def _press(left: list[int], asked: float | None, ended: float | None, grace: float) -> None:
+    """Send what is due to those that are left: SIGTERM after a third of the grace, SIGKILL after all of it."""
+    now = time.monotonic()
+    limits = [start + limit for start, limit in ((asked, grace), (ended, min(LEFTOVER_GRACE, grace))) if start is not None]
+    if limits and now > min(limits):
+        _signal(left, signal.SIGKILL)
+    elif asked is not None and now > asked + grace / 3:
+        _signal(left, signal.SIGTERM)
+
+
+def _reap(leader: int) -> int | None:
+    """Collect every child that ended; the leader's exit code if it was among them."""
+    found = None
+    while True:
+        try:
+            pid, status = os.waitpid(-1, os.WNOHANG)
+        except ChildProcessError:
+            return found
+        if pid == 0:
+            return found
+        if pid == leader:
+            found = os.waitstatus_to_exitcode(status)
+
+
+def descendants(root: int) -> list[int]:
+    """Every process below `root`, itself left out."""
+    children: dict[int, list[int]] = {}
+    for entry in os.listdir("/proc"):
+        if entry.isdigit():
+            parent = _parent_of(int(entry))
+            if parent is not None:
+                children.setdefault(parent, []).append(int(entry))
+    found: list[int] = []
+    todo = [root]
+    while todo:
+        below = children.get(todo.pop(), [])
+        found += below
+        todo += below
+    return found
+
+
+def _parent_of(pid: int) -> int | None:
+    fields = _stat(pid)
+    return int(fields[1]) if fields else None
+
+
+def birth_of(pid: int) -> str:
+    """When `pid` was started, in clock ticks since boot: tells it from a later process of the same number."""
+    fields = _stat(pid)
+    return fields[19] if fields and fields[0] != "Z" else ""
+
+
+def _stat(pid: int) -> list[str]:
+    """The fields of /proc/PID/stat from the third on, behind the name (which may hold anything)."""
+    try:
+        text = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return []
+    return text[text.rindex(")") + 2 :].split()
+
+
+def _signal(pids: list[int], number: signal.Signals) -> None:
+    for pid in pids:
+        try:
+            os.kill(pid, number)
+        except ProcessLookupError:
+            continue
+
+
+def write_json(path: Path, value: dict[str, Any]) -> None:
+    """Whole or not at all."""
+    draft = path.with_name(f".{path.name}.{os.getpid()}")
+    draft.write_text(json.dumps(value), encoding="utf-8")
+    draft.replace(path)
+
+
+if __name__ == "__main__":
+    sys.exit(main(Path(sys.argv[1])))

@@ -1,0 +1,330 @@
+"""Jobs: the queue, the state and the truth of anything that takes longer than a request.
+
+django-q2 only delivers; nothing but the methods here changes `state`. Each change is one conditional UPDATE whose row
+count is the lock, and writes one JobEvent in the same transaction.
+"""
+
+from __future__ import annotations
+
+import secrets
+from datetime import datetime
+from typing import Any, Self
+
+from django.conf import settings
+from django.db import models, transaction
+from django.db.models import F, Q
+from django.urls import reverse
+from django.utils.translation import gettext_lazy as _
+from django_q.tasks import async_task
+
+from jobs import clock, kinds
+from projects_app.models import OwnedQuerySet, Project, User
+
+
+class State(models.TextChoices):
+    QUEUED = "QUEUED", _("Queued")
+    STARTING = "STARTING", _("Starting")
+    RUNNING = "RUNNING", _("Running")
+    STOPPING = "STOPPING", _("Stopping")
+    FINALIZING = "FINALIZING", _("Finishing")
+    SUCCEEDED = "SUCCEEDED", _("Succeeded")
+    FAILED = "FAILED", _("Failed")
+    CANCELLED = "CANCELLED", _("Cancelled")
+
+
+HELD = (State.STARTING, State.RUNNING, State.STOPPING, State.FINALIZING)  # some runner owns it
+TERMINAL = (State.SUCCEEDED, State.FAILED, State.CANCELLED)
+
+
+def new_run_key() -> str:
+    """A key that lives as long as one run: what kernels get instead of anything of value."""
+    return secrets.token_urlsafe(24)
+
+
+class Fenced(Exception):
+    """Somebody else owns the job now: whoever gets this leaves at once and writes nothing."""
+
+
+class JobQuerySet(OwnedQuerySet):
+    def active(self) -> Self:
+        return self.exclude(state__in=TERMINAL)
+
+    def waiting(self) -> Self:
+        """The queue, first in line first."""
+        return self.filter(state=State.QUEUED).order_by("-priority", "queued_at", "pk")
+
+
+class Job(models.Model):
+    """One piece of work. `devices`: how many GPUs or CPU slots it leases (0 for a function that needs none)."""
+
+    project = models.ForeignKey(Project, models.CASCADE, related_name="jobs", verbose_name=_("project"))
+    kind = models.CharField(_("kind"), max_length=32)
+    title = models.CharField(_("title"), max_length=300)
+    args = models.JSONField(default=dict, blank=True)
+    devices = models.PositiveIntegerField(_("devices"), default=0)
+    priority = models.IntegerField(_("priority"), default=0)
+    created_by = models.ForeignKey(User, models.SET_NULL, null=True, related_name="+", verbose_name=_("started by"))
+    created_at = models.DateTimeField(_("created"))
+    queued_at = models.DateTimeField(_("in the queue since"))
+
+    state = models.CharField(_("state"), max_length=12, choices=State, default=State.QUEUED, db_index=True)
+    epoch = models.PositiveIntegerField(default=0, help_text=_("Fencing number: only its holder may write."))
+    resumes = models.PositiveIntegerField(_("resumed"), default=0)
+    host = models.ForeignKey("Host", models.SET_NULL, null=True, blank=True, related_name="jobs")
+    lease_until = models.DateTimeField(null=True, blank=True)
+    handle = models.JSONField(null=True, blank=True)
+    run_key = models.CharField(max_length=64, default=new_run_key, editable=False)
+    cancel_requested_at = models.DateTimeField(_("cancel asked"), null=True, blank=True)
+    cancel_requested_by = models.ForeignKey(User, models.SET_NULL, null=True, blank=True, related_name="+")
+
+    started_at = models.DateTimeField(_("started"), null=True, blank=True)
+    ended_at = models.DateTimeField(_("ended"), null=True, blank=True)
+    percentage = models.FloatField(_("progress"), null=True, blank=True)
+    step = models.BigIntegerField(_("step"), null=True, blank=True)
+    note = models.CharField(_("doing"), max_length=300, blank=True)
+    kernel_error = models.TextField(blank=True)  # the kernel's own words; final once it is there
+    kernel_done = models.BooleanField(default=False)
+    bad_lines = models.PositiveIntegerField(_("unreadable lines"), default=0)
+    exit_code = models.IntegerField(_("exit code"), null=True, blank=True)
+    message = models.TextField(_("message"), blank=True)
+    remark = models.TextField(_("remark"), blank=True)
+
+    objects = JobQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["-pk"]
+        indexes = [models.Index(fields=["project", "-id"]), models.Index(fields=["state", "queued_at"])]
+        verbose_name = _("job")
+        verbose_name_plural = _("jobs")
+
+    def __str__(self) -> str:
+        return self.title
+
+    def get_absolute_url(self) -> str:
+        return reverse("jobs:detail", args=[self.project.code, self.pk])
+
+    # --- what it is ---
+
+    @property
+    def is_active(self) -> bool:
+        return self.state not in TERMINAL
+
+    @property
+    def is_cancelling(self) -> bool:
+        return self.is_active and self.cancel_requested_at is not None
+
+    @property
+    def elapsed(self) -> float | None:
+        """Seconds since it started, up to its end."""
+        if self.started_at is None:
+            return None
+        return ((self.ended_at or clock.now()) - self.started_at).total_seconds()
+
+    @property
+    def remaining(self) -> float | None:
+        """Seconds to go, by the pace so far; None until there is enough to judge by (3 % or 30 s)."""
+        if self.state != State.RUNNING or not self.percentage or not self.elapsed:
+            return None
+        if self.percentage < 3 and self.elapsed < 30:
+            return None
+        return self.elapsed * (100 - self.percentage) / self.percentage
+
+    @property
+    def ahead(self) -> int | None:
+        """How many jobs stand before it in the queue; None when it does not wait."""
+        if self.state != State.QUEUED:
+            return None
+        older = Q(queued_at__lt=self.queued_at) | Q(queued_at=self.queued_at, pk__lt=self.pk)
+        first = Q(priority__gt=self.priority) | Q(priority=self.priority) & older
+        return Job.objects.filter(first, state=State.QUEUED, devices__gt=0 if self.devices else -1).count()
+
+    @property
+    def subject(self) -> tuple[str, str] | None:
+        """Name and address of the page that this job is about."""
+        return kinds.get(self.kind).subject(self)
+
+    # --- what may happen to it ---
+
+    @classmethod
+    def submit(cls, *, project: Project, kind: str, title: str, created_by: User | None, **fields: Any) -> Job:
+        """Put a job into the queue; a worker hears of it when the transaction commits.
+
+        Raises KeyError for a kind nobody registered.
+        """
+        kinds.get(kind)
+        at = clock.now()
+        with transaction.atomic():
+            job = cls.objects.create(
+                project=project, kind=kind, title=title[:300], created_by=created_by, created_at=at, queued_at=at, **fields
+            )
+            job.record(None, State.QUEUED, who=str(created_by or ""))
+            transaction.on_commit(lambda: async_task("jobs.tasks.run", job.pk))
+        return job
+
+    def move(
+        self,
+        old: tuple[State, ...],
+        new: State,
+        *,
+        who: str,
+        why: str = "",
+        epoch: int | None = None,
+        epoch_up: bool = False,
+        **fields: Any,
+    ) -> bool:
+        """Change the state in one conditional UPDATE; False when someone else got there first.
+
+        `epoch` is the holder's fencing number, where a runner moves it; `epoch_up` makes a new holder.
+        """
+        if epoch_up:
+            fields["epoch"] = F("epoch") + 1
+        mine = Job.objects.filter(pk=self.pk, state__in=old)
+        if epoch is not None:
+            mine = mine.filter(epoch=epoch)
+        if new in TERMINAL:
+            fields |= {"ended_at": clock.now(), "note": "", "lease_until": None}
+        with transaction.atomic():
+            before = mine.select_for_update().values_list("state", flat=True).first()
+            if before is None or mine.update(state=new, **fields) != 1:
+                return False
+            self.record(State(before), new, who=who, why=why)
+            if new in TERMINAL:
+                Lease.objects.filter(job=self).delete()
+        self.refresh_from_db()
+        return True
+
+    def write(self, epoch: int, **fields: Any) -> None:
+        """A holder's write. Raises Fenced where the holder is not the holder any more."""
+        if Job.objects.filter(pk=self.pk, epoch=epoch, state__in=HELD).update(**fields) != 1:
+            raise Fenced(f"job {self.pk}, epoch {epoch}")
+
+    def renew(self, epoch: int, **fields: Any) -> datetime | None:
+        """Renew the lease together with `fields`; when a cancel was asked, or None. Raises Fenced."""
+        self.write(epoch, lease_until=clock.after(settings.JOB_LEASE), **fields)
+        return Job.objects.values_list("cancel_requested_at", flat=True).get(pk=self.pk)
+
+    def record(self, old: State | None, new: State, *, who: str, why: str = "") -> None:
+        JobEvent.objects.create(job=self, at=clock.now(), old=old or "", new=new, who=who[:150], why=why[:1000])
+
+    def request_cancel(self, by: User) -> None:
+        """Ask for an end: at once while it waits, within the grace while it runs. Asking twice does no harm."""
+        if self.move((State.QUEUED,), State.CANCELLED, who=str(by), why="cancelled while waiting"):
+            return
+        asked = Job.objects.filter(pk=self.pk, state__in=HELD, cancel_requested_at=None)
+        if asked.update(cancel_requested_at=clock.now(), cancel_requested_by=by):
+            self.record(State(self.state), State(self.state), who=str(by), why="cancel asked")
+        self.refresh_from_db()
+
+    def requeue(self, old: tuple[State, ...], *, epoch: int, why: str) -> bool:
+        """Back into the queue, after its kernel or runner was lost; its devices are free again."""
+        with transaction.atomic():
+            lost = {"handle": None, "lease_until": None, "host": None, "note": "", "exit_code": None}
+            moved = self.move(old, State.QUEUED, epoch=epoch, who="worker", why=why, resumes=F("resumes") + 1, **lost)
+            if moved:
+                Lease.objects.filter(job=self).delete()
+        return moved
+
+
+class JobEvent(models.Model):
+    """One change of a job's state, or something asked of it. Only ever added."""
+
+    job = models.ForeignKey(Job, models.CASCADE, related_name="events")
+    at = models.DateTimeField()
+    old = models.CharField(max_length=12, choices=State, blank=True)
+    new = models.CharField(max_length=12, choices=State)
+    who = models.CharField(max_length=150, blank=True)
+    why = models.CharField(max_length=1000, blank=True)
+
+    class Meta:
+        ordering = ["pk"]
+        verbose_name = _("event")
+        verbose_name_plural = _("events")
+
+    def __str__(self) -> str:
+        return f"{self.old} → {self.new}"
+
+
+class DeviceKind(models.TextChoices):
+    GPU = "gpu", _("GPU")
+    CPU = "cpu", _("CPU slot")
+
+
+class Host(models.Model):
+    """A machine that runs jobs, as its worker last described it."""
+
+    name = models.CharField(_("name"), max_length=200, unique=True)
+    boot_id = models.CharField(max_length=64, blank=True)
+    device_kind = models.CharField(_("devices are"), max_length=3, choices=DeviceKind, default=DeviceKind.CPU)
+    devices = models.PositiveIntegerField(_("devices"), default=1)
+    device_names = models.JSONField(_("device names"), default=list, blank=True)
+    cores = models.PositiveIntegerField(_("CPU cores"), default=1)
+    free_bytes = models.PositiveBigIntegerField(_("free disk"), default=0)
+    seen_at = models.DateTimeField(_("last seen"))
+    canary_at = models.DateTimeField(_("task queue last proven alive"), null=True, blank=True)
+
+    class Meta:
+        ordering = ["name"]
+        verbose_name = _("host")
+        verbose_name_plural = _("hosts")
+
+    def __str__(self) -> str:
+        return self.name
+
+    @property
+    def is_alive(self) -> bool:
+        return (clock.now() - self.seen_at).total_seconds() < max(15.0, 5 * settings.JOB_TICK)
+
+
+class Lease(models.Model):
+    """One device of one host, held by one job. The unique pair is what makes sure of it."""
+
+    host = models.ForeignKey(Host, models.CASCADE, related_name="leases")
+    index = models.PositiveIntegerField(_("device"))
+    job = models.ForeignKey(Job, models.CASCADE, related_name="leases")
+
+    class Meta:
+        ordering = ["host", "index"]
+        constraints = [models.UniqueConstraint(fields=["host", "index"], name="one_job_a_device")]
+        verbose_name = _("lease")
+        verbose_name_plural = _("leases")
+
+    def __str__(self) -> str:
+        return f"{self.host}:{self.index}"
+
+
+class MetricPoint(models.Model):
+    """One value of one curve. `t`: seconds since the job started, when the row was read. `value` None is a gap."""
+
+    job = models.ForeignKey(Job, models.CASCADE, related_name="points")
+    chart = models.CharField(max_length=100)
+    series = models.CharField(max_length=100)
+    x = models.FloatField()
+    t = models.FloatField()
+    value = models.FloatField(null=True)
+
+    class Meta:
+        ordering = ["pk"]
+        indexes = [models.Index(fields=["job", "chart", "series", "id"])]
+        verbose_name = _("metric point")
+        verbose_name_plural = _("metric points")
+
+    def __str__(self) -> str:
+        return f"{self.chart}/{self.series} {self.x}: {self.value}"
+
+
+class IngestCursor(models.Model):
+    """How far a file of a run has been read; moved in the transaction that stores what was read."""
+
+    job = models.ForeignKey(Job, models.CASCADE, related_name="cursors")
+    file = models.CharField(max_length=255)
+    inode = models.BigIntegerField(default=0)
+    offset = models.BigIntegerField(default=0)
+    columns = models.JSONField(default=list)
+    generation = models.PositiveIntegerField(default=0)
+    bad_rows = models.PositiveIntegerField(default=0)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["job", "file"], name="one_cursor_a_file")]
+
+    def __str__(self) -> str:
+        return f"{self.file}@{self.offset}"

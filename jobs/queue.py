@@ -1,0 +1,98 @@
+"""Who is next, and on which devices: the claim is one transaction, so that no device is given twice."""
+
+from __future__ import annotations
+
+from django.conf import settings
+from django.db import IntegrityError, transaction
+from django.db.models import F, QuerySet
+from django.db.models.functions import Coalesce
+from django.db.models import Value, DateTimeField
+
+from jobs import clock
+from jobs.models import HELD, DeviceKind, Host, Job, Lease, State
+
+LOOK = 200  # how far down the queue a claim looks
+
+
+def claim_next(host: Host) -> Job | None:
+    """Give the oldest waiting job that fits to `host`; None when none does."""
+    with transaction.atomic():
+        _alone(host)
+        free = free_devices(host)
+        functions = settings.JOB_FUNCTIONS - Job.objects.filter(host=host, state__in=HELD, devices=0).count()
+        blocked = False
+        for job in Job.objects.waiting()[:LOOK]:
+            if job.devices == 0:
+                fits = functions > 0
+            else:
+                fits = job.devices <= len(free) and not blocked
+                blocked = blocked or _waits_too_long(job, host)
+            if fits and _take(job, host, free[: job.devices]):
+                return job
+    return None
+
+
+def claim(job: Job, host: Host) -> bool:
+    """Give this very job to `host`, whoever waits before it (`--foreground`); False when its devices are not free."""
+    with transaction.atomic():
+        _alone(host)
+        free = free_devices(host)
+        return job.devices <= len(free) and _take(job, host, free[: job.devices])
+
+
+def free_devices(host: Host) -> list[int]:
+    """Indices of the devices that nobody holds."""
+    held = set(Lease.objects.filter(host=host).values_list("index", flat=True))
+    return [index for index in range(host.devices) if index not in held]
+
+
+def waiting_reason(job: Job) -> tuple[int, int]:
+    """How many devices the job wants, and how many are free on the host where most are."""
+    free = [len(free_devices(host)) for host in alive_hosts()]
+    return job.devices, max(free, default=0)
+
+
+def alive_hosts() -> list[Host]:
+    return [host for host in Host.objects.all() if host.is_alive]
+
+
+def most_devices() -> int:
+    """The most devices that one host has: what a training may ask for at all."""
+    hosts: QuerySet[Host] = Host.objects.all()
+    return max((host.devices for host in hosts), default=settings.TRAINPORTAL_CPU_SLOTS)
+
+
+def only_cpus() -> bool:
+    """Whether no host has a GPU, so that what is counted are CPU slots."""
+    return not Host.objects.filter(device_kind=DeviceKind.GPU).exists()
+
+
+def _alone(host: Host) -> None:
+    """Claims on one host go one after the other (SQLite's IMMEDIATE transactions do so anyway)."""
+    Host.objects.select_for_update().get(pk=host.pk)
+
+
+def _waits_too_long(job: Job, host: Host) -> bool:
+    """A job for many devices would starve behind small ones; after a while it keeps them free for itself."""
+    waited = (clock.now() - job.queued_at).total_seconds()
+    return job.devices <= host.devices and waited > settings.JOB_PATIENCE
+
+
+def _take(job: Job, host: Host, devices: list[int]) -> bool:
+    at = clock.now()
+    try:
+        with transaction.atomic():
+            taken = job.move(
+                (State.QUEUED,),
+                State.STARTING,
+                who=f"worker on {host.name}",
+                epoch_up=True,
+                host=host,
+                lease_until=clock.after(settings.JOB_LEASE),
+                started_at=Coalesce(F("started_at"), Value(at, output_field=DateTimeField())),
+            )
+            if taken:
+                Lease.objects.bulk_create(Lease(host=host, index=index, job=job) for index in devices)
+            return taken
+    except IntegrityError:  # a device was given away in between: the unique constraint had the last word
+        return False

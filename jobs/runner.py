@@ -1,0 +1,232 @@
+"""The runner: a detached process that takes one claimed job to its end.
+
+It keeps nothing that is not in the row or the run folder, so it may die at any instant: a new one goes on with the
+same kernel. Every write says which epoch it holds; `Fenced` means that somebody else has the job now: leave at once.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+import traceback
+from collections.abc import Callable
+from pathlib import Path
+from typing import TypeVar
+
+from django.conf import settings
+from django.db import InterfaceError, OperationalError, connections
+from django.utils.translation import gettext as _
+
+from jobs import ingest, kinds, launchers, locks, outcome, runfolder
+from jobs.kinds import Cancelled, FunctionKind, JobError, ProgramKind
+from jobs.launchers.errors import LaunchFailed, Lost
+from jobs.models import HELD, Fenced, Job, State
+from kernels_app.contract import results
+
+log = logging.getLogger(__name__)
+T = TypeVar("T")
+
+
+def run(job_id: int, epoch: int) -> None:
+    """Take the job to its end, or leave at once where somebody else has it."""
+    job = patiently(lambda: Job.objects.filter(pk=job_id, epoch=epoch, state__in=HELD).first())
+    if job is None:
+        return
+    folder = runfolder.of(job)
+    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        with locks.hold(folder / runfolder.RUNNER_LOCK):
+            kind = kinds.get(job.kind)
+            if kinds.is_function(kind):
+                _run_function(job, kind, epoch)  # type: ignore[arg-type]
+            else:
+                Supervisor(job, kind, epoch, folder).drive()  # type: ignore[arg-type]
+    except locks.Busy:
+        log.info("job %s has a runner already", job_id)
+    except Fenced:
+        log.info("job %s went to another runner", job_id)
+
+
+def patiently(attempt: Callable[[], T]) -> T:
+    """Try until the database answers. A runner that cannot reach it keeps its kernel; connections start afresh."""
+    pause = 1.0
+    while True:
+        try:
+            return attempt()
+        except (OperationalError, InterfaceError) as error:
+            log.warning("the database does not answer: %s", error)
+            connections.close_all()
+            time.sleep(pause)
+            pause = min(pause * 1.5, 10.0)
+
+
+class Supervisor:
+    """Prepares, starts, watches, stops and finishes one program."""
+
+    def __init__(self, job: Job, kind: ProgramKind, epoch: int, folder: Path) -> None:
+        self.job, self.kind, self.epoch, self.folder = job, kind, epoch, folder
+        self.output = folder / runfolder.OUTPUT
+        self.ingest = ingest.Ingest(job, folder, self.output, self._guard)
+
+    def drive(self) -> None:
+        try:
+            if self.job.state == State.STARTING:
+                patiently(self._start)
+            if self.job.state in (State.RUNNING, State.STOPPING):
+                self._watch()
+        except (JobError, LaunchFailed) as error:
+            self._fail(str(error))
+        except Lost as error:
+            self._lost(str(error))
+        except (Fenced, OperationalError, InterfaceError):
+            raise
+        except Exception:
+            log.exception("job %s", self.job.pk)
+            self._fail(_unexpected())
+        if self.job.state == State.FINALIZING:
+            patiently(self._finish)
+
+    def _start(self) -> None:
+        """Write the run folder, start the program, and only then say RUNNING. Each step may have been done before."""
+        if self.job.cancel_requested_at and not self.job.handle:
+            self._end(State.CANCELLED, _("Cancelled before it started."))
+            return
+        launcher = launchers.get(launchers.local.NAME)
+        attempt = self.job.resumes
+        handle = launcher.find(self.folder, attempt)  # an earlier runner may have died before it could say so
+        if handle is None:
+            launch = self.kind.prepare(self.job, self.folder, resume=self._make_way())
+            self.job.renew(self.epoch)
+            handle = launcher.start(launch, attempt=attempt, grace=settings.JOB_GRACE)
+        if not self.job.move((State.STARTING,), State.RUNNING, epoch=self.epoch, who="runner", handle=handle, note=""):
+            raise Fenced
+
+    def _make_way(self) -> bool:
+        """Make the folder fit for a start; True when there is a state of this very run to go on from."""
+        (self.folder / runfolder.STATUS).unlink(missing_ok=True)
+        if (self.output / results.RESUME).is_file():
+            ingest.reset_status(self.job)
+            return True
+        ingest.reset(self.job)
+        return False
+
+    def _watch(self) -> None:
+        """Until the last process of the kernel is gone and everything it wrote is read."""
+        launcher = launchers.get(self.job.handle["launcher"])  # type: ignore[index]
+        asked = False
+        while True:
+            code = launcher.poll(self.job.handle)  # type: ignore[arg-type]
+            ended = code is not None
+            patiently(lambda ended=ended: self.ingest.step(final=ended))  # type: ignore[misc]
+            cancel = patiently(lambda: self.job.renew(self.epoch))
+            if ended:
+                break
+            if cancel and not asked:
+                patiently(self._stopping)
+                launcher.stop(self.job.handle)  # type: ignore[arg-type]
+                asked = True
+            time.sleep(settings.JOB_POLL)
+        patiently(
+            lambda: self.job.move(
+                (State.RUNNING, State.STOPPING), State.FINALIZING, epoch=self.epoch, who="runner",
+                why=outcome.ending(code), exit_code=code,
+            )
+        )  # fmt: skip
+
+    def _stopping(self) -> None:
+        by = Job.objects.values_list("cancel_requested_by__username", flat=True).get(pk=self.job.pk)
+        self.job.move((State.RUNNING,), State.STOPPING, epoch=self.epoch, who=by or "", why="cancel asked")
+
+    def _finish(self) -> None:
+        """Judge, keep the results, say the end: in this order, so that a model is finished when its job says so."""
+        job = self.job
+        job.refresh_from_db()
+        if job.cancel_requested_at and not job.kernel_done:
+            self.kind.keep_partial(job, self.folder)
+            self._end(State.CANCELLED, "")
+            return
+        verdict = self._judge()
+        if not verdict.succeeded:
+            self._fail(verdict.message)
+            return
+        try:
+            self.kind.finish(job, self.folder)
+        except JobError as error:
+            self._end(State.FAILED, str(error))
+        except (OperationalError, InterfaceError):
+            raise
+        except Exception:
+            log.exception("job %s", job.pk)
+            self._end(State.FAILED, _unexpected())
+        else:
+            self._end(State.SUCCEEDED, "", remark=verdict.remark, percentage=100.0)
+
+    def _judge(self) -> outcome.Outcome:
+        complaints = self.kind.check(self.job, self.folder)
+        return outcome.judge(self.job, self.folder, self.output, self.job.exit_code, complaints)
+
+    def _lost(self, why: str) -> None:
+        """The kernel is gone and left no exit code: its own *done* counts, else it starts again from its checkpoint."""
+        patiently(lambda: self.ingest.step(final=True))
+        self.job.refresh_from_db()
+        states = (State.RUNNING, State.STOPPING)
+        if self.job.kernel_done or self.job.kernel_error or self.job.cancel_requested_at:
+            self.job.move(states, State.FINALIZING, epoch=self.epoch, who="runner", why=why)
+        elif self.job.resumes < settings.JOB_RESUMES:
+            self.job.requeue(states, epoch=self.epoch, why=_("interrupted: ") + why)
+        else:
+            self._fail(_("Interrupted %(n)d times; given up.") % {"n": self.job.resumes + 1})
+
+    def _fail(self, message: str) -> None:
+        try:
+            self.kind.keep_partial(self.job, self.folder)
+        except (OSError, JobError):
+            log.exception("what job %s left could not be kept", self.job.pk)
+        self._end(State.FAILED, message)
+
+    def _end(self, state: State, message: str, **fields: object) -> None:
+        patiently(
+            lambda: self.job.move(HELD, state, epoch=self.epoch, who="runner", why=message, message=message, **fields)
+        )
+
+    def _guard(self) -> None:
+        """Inside a transaction: the row is ours, and stays so until the commit."""
+        held = Job.objects.select_for_update().filter(pk=self.job.pk, epoch=self.epoch, state__in=HELD)
+        if not held.exists():
+            raise Fenced
+
+
+def _run_function(job: Job, kind: FunctionKind, epoch: int) -> None:
+    """A function kind runs right here. It may be run again after a crash, from its start."""
+    if job.state == State.STARTING and not job.move((State.STARTING,), State.RUNNING, epoch=epoch, who="runner"):
+        raise Fenced
+    told = 0.0
+
+    def progress(percentage: float, sentence: str) -> None:
+        nonlocal told
+        if time.monotonic() - told < settings.JOB_POLL / 2 and percentage < 100:
+            return
+        told = time.monotonic()
+        if job.renew(epoch, percentage=min(max(percentage, 0.0), 100.0), note=sentence[:300]):
+            raise Cancelled
+
+    try:
+        kind.run(job, progress)
+    except Cancelled:
+        job.move(HELD, State.CANCELLED, epoch=epoch, who="runner", why="cancelled")
+    except JobError as error:
+        job.move(HELD, State.FAILED, epoch=epoch, who="runner", why=str(error), message=str(error))
+    except Fenced:
+        raise
+    except Exception:
+        log.exception("job %s", job.pk)
+        with runfolder.log(job).open("a", encoding="utf-8") as file:
+            file.write(traceback.format_exc())
+        job.move(HELD, State.FAILED, epoch=epoch, who="runner", message=_unexpected())
+    else:
+        job.move(HELD, State.SUCCEEDED, epoch=epoch, who="runner", percentage=100.0)
+
+
+def _unexpected() -> str:
+    last = traceback.format_exc().strip().splitlines()[-1]
+    return _("Something unexpected happened in the portal: %(error)s") % {"error": last[:500]}
