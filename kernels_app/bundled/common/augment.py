@@ -1,0 +1,44 @@
+"""Random changes of whole batches, on the device: a few tensor operations for all images together."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+import torch
+
+
+class Wishes(Protocol):
+    """What the settings of a kernel say of it. `brightness`, `contrast`: how far at most, as a part of 1."""
+
+    @property
+    def flip_horizontal(self) -> bool: ...
+    @property
+    def flip_vertical(self) -> bool: ...
+    @property
+    def rotate_quarter(self) -> bool: ...
+    @property
+    def brightness(self) -> float: ...
+    @property
+    def contrast(self) -> float: ...
+
+
+def augment(images: torch.Tensor, wishes: Wishes, dice: torch.Generator) -> torch.Tensor:
+    """`images` (n, 3, side, side) in -1..1, each changed in its own way; `dice` is on the CPU."""
+    n = len(images)
+
+    def some() -> torch.Tensor:
+        return (torch.rand(n, 1, 1, 1, generator=dice) < 0.5).to(images.device)
+
+    def about(width: float) -> torch.Tensor:
+        return ((torch.rand(n, 1, 1, 1, generator=dice) * 2 - 1) * width).to(images.device, images.dtype)
+
+    if wishes.flip_horizontal:
+        images = torch.where(some(), images.flip(3), images)
+    if wishes.flip_vertical:
+        images = torch.where(some(), images.flip(2), images)
+    if wishes.rotate_quarter:
+        images = torch.where(some(), images.transpose(2, 3), images)
+    if wishes.brightness or wishes.contrast:
+        middle = images.mean(dim=(1, 2, 3), keepdim=True)
+        images = (images - middle) * (1 + about(wishes.contrast)) + middle + about(wishes.brightness)
+    return images.contiguous(memory_format=torch.channels_last)

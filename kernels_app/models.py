@@ -1,0 +1,136 @@
+"""Kernels: packaged training programs, global to the installation, switched on per project."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Self
+
+from django.conf import settings
+from django.db import models
+from django.db.models import Q
+from django.urls import reverse
+from django.utils.translation import gettext_lazy as _
+
+from projects_app.models import ModelType, Project, TrainingType, User
+
+
+class KernelState(models.TextChoices):
+    IMPORTING = "importing", _("Importing")
+    READY = "ready", _("Ready")
+    FAILED = "failed", _("Failed")
+    DEPRECATED = "deprecated", _("Deprecated")
+    ARCHIVED = "archived", _("Archived")
+
+
+class KernelQuerySet(models.QuerySet["Kernel"]):
+    def on_in(self, project: Project) -> Self:
+        """The kernels that are switched on in `project`: the installation's own, unless switched off, and the chosen."""
+        off = KernelSwitch.objects.filter(project=project, is_on=False).values("kernel")
+        on = KernelSwitch.objects.filter(project=project, is_on=True).values("kernel")
+        return self.filter(Q(is_bundled=True) & ~Q(pk__in=off) | Q(pk__in=on))
+
+    def for_training_type(self, training_type: str) -> Self:
+        """Kernels that train `training_type` (kept as `,CL,OD,`, since SQLite cannot look into JSON lists)."""
+        return self.filter(training_types__contains=f",{training_type},")
+
+    def newest(self) -> Self:
+        """Of each name only the version that was registered last."""
+        last = Kernel.objects.filter(name=models.OuterRef("name")).order_by("-pk").values("pk")[:1]
+        return self.filter(pk=models.Subquery(last))
+
+
+class Kernel(models.Model):
+    """One version of one kernel. Its files lie below `kernels/<id>/` and never change."""
+
+    name = models.CharField(_("name"), max_length=100)
+    version = models.CharField(_("version"), max_length=64)
+    description = models.TextField(_("description"), blank=True)
+    digest = models.CharField(_("digest"), max_length=64, help_text=_("SHA-256 over the names and contents of its files."))
+    state = models.CharField(_("state"), max_length=12, choices=KernelState, default=KernelState.IMPORTING)
+    training_types = models.CharField(_("training types"), max_length=32)
+    schema = models.JSONField(_("schema"), default=dict)
+    is_bundled = models.BooleanField(_("comes with the portal"), default=False)
+    created_by = models.ForeignKey(User, models.SET_NULL, null=True, blank=True, related_name="+")
+    created_at = models.DateTimeField(_("registered"), auto_now_add=True)
+
+    objects = KernelQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["name", "-pk"]
+        constraints = [
+            models.UniqueConstraint(fields=["name", "version"], name="kernel_version_once"),
+            models.UniqueConstraint(fields=["name", "digest"], name="kernel_digest_once"),
+        ]
+        verbose_name = _("kernel")
+        verbose_name_plural = _("kernels")
+
+    def __str__(self) -> str:
+        return f"{self.name}@{self.version}"
+
+    @property
+    def folder(self) -> Path:
+        return settings.TRAINPORTAL_HOME / "kernels" / str(self.pk)
+
+    @property
+    def types(self) -> list[str]:
+        return [part for part in self.training_types.split(",") if part]
+
+    @property
+    def type_labels(self) -> list[str]:
+        return [str(TrainingType(code).label) for code in self.types]
+
+    def address(self, project: Project) -> str:
+        return reverse("kernels:detail", args=[project.code, self.pk])
+
+    def supports(self, model_type: ModelType) -> bool:
+        """Whether it may train `model_type`: its training type, and its code where the schema binds the codes."""
+        codes = self._section("model_type").get("enum")
+        return model_type.training_type in self.types and (codes is None or model_type.code in codes)
+
+    def supports_operation(self, operation: str) -> bool:
+        return operation in self.operations
+
+    @property
+    def operations(self) -> list[str]:
+        """`supported_operations` of the schema; by default all but preprocessing."""
+        found = self._section("supported_operations").get("const", self._properties.get("supported_operations"))
+        if isinstance(found, str):
+            return [part.strip() for part in found.split(",")]
+        return list(found) if isinstance(found, list) else ["training", "validation", "inference"]
+
+    @property
+    def gpu_range(self) -> tuple[int, int]:
+        """The fewest and the most devices a run may have; 1 to 1 where the schema does not say."""
+        section = self._section("supported_gpu_count")
+        low = int(section.get("minimum", 1))
+        return low, max(low, int(section.get("maximum", low)))
+
+    @property
+    def metrics(self) -> list[dict[str, Any]]:
+        """`x-metrics` of the schema: `{file, column, goal, primary}` each."""
+        found = self.schema.get("x-metrics", [])
+        return [entry for entry in found if isinstance(entry, dict)] if isinstance(found, list) else []
+
+    @property
+    def _properties(self) -> dict[str, Any]:
+        return self.schema.get("properties", {})
+
+    def _section(self, name: str) -> dict[str, Any]:
+        found = self._properties.get(name)
+        return found if isinstance(found, dict) else {}
+
+
+class KernelSwitch(models.Model):
+    """Whether a project uses a kernel, where that differs from the default."""
+
+    kernel = models.ForeignKey(Kernel, models.CASCADE, related_name="switches")
+    project = models.ForeignKey(Project, models.CASCADE, related_name="kernel_switches")
+    is_on = models.BooleanField(_("on"))
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["kernel", "project"], name="one_switch_a_project")]
+        verbose_name = _("kernel switch")
+        verbose_name_plural = _("kernel switches")
+
+    def __str__(self) -> str:
+        return f"{self.kernel} in {self.project}: {'on' if self.is_on else 'off'}"

