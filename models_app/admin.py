@@ -1,0 +1,50 @@
+"""Models and validations in the admin: what a run was and what came out of it cannot be edited, its name can."""
+
+from __future__ import annotations
+
+from django.contrib import admin
+
+from models_app.models import Prediction, TrainedModel, Validation
+from projects_app.readonly import NoMaking, ReadOnlyAdmin
+
+FACTS = [
+    "project", "model_type", "kernel", "origin", "base_model", "retrained_from", "train_datasets",
+    "validation_datasets", "snapshot", "data_category", "settings", "classes", "devices", "job", "size", "created_by",
+    "created_at",
+]  # fmt: skip
+
+
+@admin.register(TrainedModel)
+class TrainedModelAdmin(NoMaking, admin.ModelAdmin):
+    list_display = ["id", "name", "project", "model_type", "kernel", "state", "created_by", "created_at"]
+    list_display_links = ["id", "name"]
+    list_filter = ["job__state", "origin", "project", "kernel"]
+    search_fields = ["name", "description", "model_type__code", "created_by__username"]
+    list_select_related = ["project", "model_type", "kernel", "job", "created_by"]
+    date_hierarchy = "created_at"
+    fields = ["name", "description", *FACTS]
+    readonly_fields = FACTS
+
+    @admin.display(ordering="job__state")
+    def state(self, model: TrainedModel) -> str:
+        return model.job.get_state_display()
+
+
+@admin.register(Validation)
+class ValidationAdmin(ReadOnlyAdmin):
+    list_display = ["id", "model", "operation", "kernel", "state", "created_by", "created_at"]
+    list_filter = ["job__state", "operation", "project"]
+    search_fields = ["model__name", "created_by__username"]
+    list_select_related = ["model", "kernel", "job", "created_by"]
+
+    @admin.display(ordering="job__state")
+    def state(self, validation: Validation) -> str:
+        return validation.job.get_state_display()
+
+
+@admin.register(Prediction)
+class PredictionAdmin(ReadOnlyAdmin):
+    list_display = ["validation", "image", "truth", "predicted", "score", "is_right"]
+    list_filter = ["is_right"]
+    search_fields = ["image__name", "truth", "predicted"]
+    list_select_related = ["validation__model", "image"]

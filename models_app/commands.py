@@ -1,0 +1,64 @@
+"""What `train` and `validate` share: finding things by the names people use, and seeing the job to its end."""
+
+from __future__ import annotations
+
+from argparse import ArgumentParser
+from collections.abc import Iterable
+
+from django.core.management.base import CommandError
+from django.utils.translation import gettext as _
+
+from datasets_app.models import Dataset
+from jobs import following
+from jobs.models import Job
+from kernels_app.models import Kernel
+from models_app.orders import OrderRefused
+from projects_app.models import ModelType, Project
+
+
+def add_follow_arguments(parser: ArgumentParser) -> None:
+    how = parser.add_mutually_exclusive_group()
+    how.add_argument("--wait", action="store_true", help="Wait until a worker has done it; exit 0 only on success.")
+    how.add_argument("--foreground", action="store_true", help="Claim it and run it in this process, leases included.")
+
+
+def follow(job: Job, *, wait: bool, foreground: bool) -> Job:
+    """The job at its end where that was asked for, else as it is."""
+    if foreground:
+        return following.run_here(job)
+    return following.wait(job) if wait else Job.objects.get(pk=job.pk)
+
+
+def find_kernel(project: Project, name: str) -> Kernel:
+    """`name` or `name@version`; without a version the newest. Raises CommandError."""
+    short, _at, version = name.partition("@")
+    kernels = Kernel.objects.on_in(project).filter(name=short)
+    found = kernels.filter(version=version).first() if version else kernels.order_by("-pk").first()
+    if found is None:
+        known = ", ".join(str(kernel) for kernel in Kernel.objects.on_in(project).order_by("name"))
+        raise CommandError(_("There is no kernel “%(name)s” here. Known: %(known)s") % {"name": name, "known": known})
+    return found
+
+
+def find_model_type(project: Project, code: str) -> ModelType:
+    found = ModelType.objects.filter(project=project, code=code).first()
+    if found is None:
+        known = ", ".join(ModelType.objects.filter(project=project).values_list("code", flat=True))
+        text = _("There is no model type “%(code)s” here. Known: %(known)s")
+        raise CommandError(text % {"code": code, "known": known or "–"})
+    return found
+
+
+def find_datasets(project: Project, names: Iterable[str]) -> list[Dataset]:
+    """In the order named. Raises CommandError for the first that is not there."""
+    found = []
+    for name in names:
+        dataset = Dataset.objects.filter(project=project, name=name).first()
+        if dataset is None:
+            raise CommandError(_("There is no dataset “%(name)s” here.") % {"name": name})
+        found.append(dataset)
+    return found
+
+
+def refusal(error: OrderRefused) -> CommandError:
+    return CommandError("\n".join(complaint.message for complaint in error.complaints))

@@ -1,0 +1,144 @@
+"""Training and validation as kinds of jobs: what they start, and what they make of the results."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+from django.utils.translation import gettext as _
+
+from datasets_app import kernel_view
+from jobs import kinds, runfolder
+from jobs.kinds import JobError, Launch
+from jobs.models import Job
+from kernels_app.contract import results
+from kernels_app.contract.settings import ModelSettings
+from kernels_app.models import Kernel
+from models_app import launching, publishing, reports
+from models_app.models import Operation, TrainedModel, Validation
+
+
+def register() -> None:
+    kinds.register(Training())
+    kinds.register(Validating())
+
+
+class Training:
+    """Trains a model from its datasets."""
+
+    name = "training"
+
+    def prepare(self, job: Job, folder: Path, *, resume: bool) -> Launch:
+        model = _model(job)
+        _require_files(model.kernel)
+        launching.make_folders(folder, fresh=not resume)
+        kernel_view.write_dataset(
+            folder / runfolder.DATASET,
+            model.model_type,
+            classes=model.classes,
+            train=list(model.train_datasets.all()),
+            validation=list(model.validation_datasets.all()),
+            image_types=model.settings.get("trainable_image_type", []),
+        )
+        ModelSettings.from_json(model.settings).write(folder / runfolder.SETTINGS)
+        base = model.base_model.folder if model.base_model else None
+        launching.write_config(
+            job, folder, operation="training", model_id=model.pk, validation_id=None, base=base, resume=resume
+        )
+        return launching.launch(job, folder, model.kernel)
+
+    def check(self, job: Job, folder: Path) -> list[str]:
+        return _missing(folder, "training", _model(job).model_type.training_type)
+
+    def finish(self, job: Job, folder: Path) -> None:
+        self.keep_partial(job, folder)
+
+    def keep_partial(self, job: Job, folder: Path) -> None:
+        model = _model(job)
+        publishing.publish(folder, model.folder)
+        if model.folder.is_dir():
+            TrainedModel.objects.filter(pk=model.pk).update(size=publishing.size_of(model.folder))
+
+    def subject(self, job: Job) -> tuple[str, str] | None:
+        model = TrainedModel.objects.filter(job=job).select_related("project").first()
+        return (model.name, model.get_absolute_url()) if model else None
+
+
+class Validating:
+    """Runs a finished model over datasets."""
+
+    name = "validation"
+
+    def prepare(self, job: Job, folder: Path, *, resume: bool) -> Launch:
+        validation = _validation(job)
+        model, operation = validation.model, validation.operation
+        _require_files(validation.kernel)
+        launching.make_folders(folder, fresh=True)
+        write = kernel_view.write_dataset if operation == Operation.VALIDATION else kernel_view.write_inputs
+        what = {"train": [], "validation": list(validation.datasets.all())}
+        inputs = {"datasets": list(validation.datasets.all())}
+        write(
+            folder / runfolder.DATASET,
+            model.model_type,
+            classes=model.classes,
+            image_types=model.settings.get("trainable_image_type", []),
+            **(what if operation == Operation.VALIDATION else inputs),
+        )
+        ModelSettings.from_json(model.settings).write(folder / runfolder.SETTINGS)
+        launching.write_config(
+            job,
+            folder,
+            operation=operation,
+            model_id=model.pk,
+            validation_id=validation.pk,
+            base=model.folder,
+            resume=False,
+        )
+        return launching.launch(job, folder, validation.kernel)
+
+    def check(self, job: Job, folder: Path) -> list[str]:
+        validation = _validation(job)
+        return _missing(folder, validation.operation, validation.model.model_type.training_type)
+
+    def finish(self, job: Job, folder: Path) -> None:
+        validation = _validation(job)
+        reports.store(validation, folder / runfolder.OUTPUT, folder / runfolder.DATASET)
+        publishing.publish(folder, validation.folder)
+
+    def keep_partial(self, job: Job, folder: Path) -> None:
+        publishing.publish(folder, _validation(job).folder)
+
+    def subject(self, job: Job) -> tuple[str, str] | None:
+        validation = Validation.objects.filter(job=job).select_related("project", "model").first()
+        return (str(validation), validation.get_absolute_url()) if validation else None
+
+
+def _model(job: Job) -> TrainedModel:
+    try:
+        return TrainedModel.objects.select_related("model_type", "kernel", "base_model", "project").get(job=job)
+    except TrainedModel.DoesNotExist as error:
+        raise JobError(_("The model of this training is gone.")) from error
+
+
+def _validation(job: Job) -> Validation:
+    try:
+        related = Validation.objects.select_related("model__model_type", "kernel", "project")
+        return related.get(job=job)
+    except Validation.DoesNotExist as error:
+        raise JobError(_("The validation of this job is gone.")) from error
+
+
+def _require_files(kernel: Kernel) -> None:
+    if not (kernel.folder / "train.py").is_file():
+        raise JobError(_("The files of the kernel %(kernel)s are gone from this host.") % {"kernel": kernel})
+
+
+def _missing(folder: Path, operation: str, training_type: str) -> list[str]:
+    output = folder / runfolder.OUTPUT
+    names = results.missing(output, operation, training_type)
+    return [_("%(file)s is missing or empty") % {"file": name} for name in names]
+
+
+def drop_run(job: Job) -> None:
+    """Free the run folder of a job that is deleted."""
+    shutil.rmtree(runfolder.of(job), ignore_errors=True)

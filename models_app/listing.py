@@ -1,0 +1,28 @@
+"""Lists: filters, order and page out of the URL, so that one address restores the view."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.core.paginator import Page, Paginator
+from django.db.models import QuerySet
+from django.http import HttpRequest
+
+SIZES = (20, 50, 100)
+
+
+def page_of(request: HttpRequest, rows: QuerySet[Any], orders: dict[str, str]) -> tuple[Page[Any], str]:
+    """The page that the URL asks for, and the order: a key of `orders`, with a minus for descending."""
+    sort = request.GET.get("sort", "")
+    column = orders.get(sort.removeprefix("-"))
+    if column:
+        rows = rows.order_by(f"-{column}" if sort.startswith("-") else column, "-pk")
+    given = request.GET.get("size", "")
+    size = int(given) if given.isdigit() and int(given) in SIZES else SIZES[0]
+    return Paginator(rows, size).get_page(request.GET.get("page")), sort if column else ""
+
+
+def chosen(request: HttpRequest, name: str) -> int | None:
+    """The number that the URL gives under `name`."""
+    given = request.GET.get(name, "")
+    return int(given) if given.isdigit() and len(given) < 19 else None

@@ -1,0 +1,171 @@
+"""Trained models and validations: one run each, and what came out of it. Their state is their job's."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from django.conf import settings
+from django.db import models
+from django.urls import reverse
+from django.utils.translation import gettext_lazy as _
+
+from datasets_app.models import Dataset, Snapshot
+from jobs.models import Job, State
+from kernels_app.contract import results
+from kernels_app.models import Kernel
+from projects_app.models import ModelType, OwnedQuerySet, Project, User
+
+
+class Origin(models.TextChoices):
+    """How a model came to be."""
+
+    TRAIN = "train", _("Training")
+    RETRAIN = "retrain", _("Retraining")
+    ADDITIONAL = "additional", _("Additional training")
+    IMPORT = "import", _("Import")
+
+
+class TrainedModelQuerySet(OwnedQuerySet):
+    def finished(self) -> TrainedModelQuerySet:
+        """Those that may be validated, used for inference, exported."""
+        return self.filter(job__state=State.SUCCEEDED)
+
+
+class TrainedModel(models.Model):
+    """One training run and what came out of it. Its files lie below `models/<id>/` once the run ended."""
+
+    project = models.ForeignKey(Project, models.CASCADE, related_name="trained_models", verbose_name=_("project"))
+    name = models.CharField(_("name"), max_length=200)
+    description = models.TextField(_("description"), blank=True)
+    model_type = models.ForeignKey(ModelType, models.PROTECT, related_name="trained_models", verbose_name=_("model type"))
+    kernel = models.ForeignKey(Kernel, models.PROTECT, related_name="trained_models", verbose_name=_("kernel"))
+    origin = models.CharField(_("origin"), max_length=12, choices=Origin, default=Origin.TRAIN)
+    base_model = models.ForeignKey(
+        "self", models.PROTECT, null=True, blank=True, related_name="children", verbose_name=_("base model")
+    )
+    retrained_from = models.ForeignKey(
+        "self", models.SET_NULL, null=True, blank=True, related_name="retrainings", verbose_name=_("retrained from")
+    )
+    train_datasets = models.ManyToManyField(Dataset, related_name="trained_in", verbose_name=_("training datasets"))
+    validation_datasets = models.ManyToManyField(
+        Dataset, related_name="validated_in", verbose_name=_("validation datasets")
+    )
+    snapshot = models.ForeignKey(Snapshot, models.PROTECT, null=True, blank=True, related_name="trained_models")
+    data_category = models.CharField(_("data category"), max_length=64, blank=True)
+    settings = models.JSONField(_("settings"), help_text="model.json")
+    classes = models.JSONField(_("classes"), default=list, help_text=_("In the order it was trained with."))
+    devices = models.PositiveIntegerField(_("devices"), default=1)
+    job = models.ForeignKey(Job, models.PROTECT, related_name="trained_models", verbose_name=_("job"))
+    size = models.PositiveBigIntegerField(_("bytes"), default=0)
+    created_by = models.ForeignKey(User, models.SET_NULL, null=True, related_name="+", verbose_name=_("created by"))
+    created_at = models.DateTimeField(_("created"), auto_now_add=True)
+
+    objects = TrainedModelQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["-pk"]
+        constraints = [models.UniqueConstraint(fields=["project", "name"], name="model_name_once_a_project")]
+        verbose_name = _("model")
+        verbose_name_plural = _("models")
+
+    def __str__(self) -> str:
+        return self.name
+
+    def get_absolute_url(self) -> str:
+        return reverse("models:detail", args=[self.project.code, self.pk])
+
+    @property
+    def folder(self) -> Path:
+        return settings.TRAINPORTAL_HOME / "models" / str(self.pk)
+
+    @property
+    def is_finished(self) -> bool:
+        return self.job.state == State.SUCCEEDED
+
+    @property
+    def has_checkpoint(self) -> bool:
+        """Whether another training may start from its weights: a cancelled one that got that far counts."""
+        return not self.job.is_active and (self.folder / results.CHECKPOINT).is_file()
+
+    @property
+    def goals(self) -> dict[tuple[str, str], str]:
+        """Which way is best, min or max, by metrics file and column, as the kernel's `x-metrics` says."""
+        return {
+            (str(entry.get("file", "")).removesuffix(".csv"), str(entry.get("column", ""))): str(entry.get("goal", "max"))
+            for entry in self.kernel.metrics
+        }
+
+    @property
+    def params(self) -> dict[str, Any]:
+        return self.settings.get("training_params", {})
+
+
+class Operation(models.TextChoices):
+    VALIDATION = "validation", _("Validation: compare with the labels")
+    INFERENCE = "inference", _("Inference: let the model label")
+    PREPROCESSING = "preprocessing", _("Preprocessing: produce images")
+
+
+class Validation(models.Model):
+    """One run of a finished model over datasets."""
+
+    project = models.ForeignKey(Project, models.CASCADE, related_name="validations", verbose_name=_("project"))
+    model = models.ForeignKey(TrainedModel, models.PROTECT, related_name="validations", verbose_name=_("model"))
+    kernel = models.ForeignKey(Kernel, models.PROTECT, related_name="validations", verbose_name=_("kernel"))
+    operation = models.CharField(_("operation"), max_length=16, choices=Operation, default=Operation.VALIDATION)
+    datasets = models.ManyToManyField(Dataset, related_name="validations", verbose_name=_("datasets"))
+    snapshot = models.ForeignKey(Snapshot, models.PROTECT, null=True, blank=True, related_name="validations")
+    job = models.ForeignKey(Job, models.PROTECT, related_name="validations", verbose_name=_("job"))
+    summary = models.JSONField(_("summary"), default=dict, blank=True)
+    faults = models.JSONField(_("unreadable results"), default=list, blank=True)
+    created_by = models.ForeignKey(User, models.SET_NULL, null=True, related_name="+", verbose_name=_("created by"))
+    created_at = models.DateTimeField(_("created"), auto_now_add=True)
+
+    objects = OwnedQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["-pk"]
+        verbose_name = _("validation")
+        verbose_name_plural = _("validations")
+
+    def __str__(self) -> str:
+        return f"{self.model.name} #{self.pk}"
+
+    def get_absolute_url(self) -> str:
+        return reverse("validations:detail", args=[self.project.code, self.pk])
+
+    @property
+    def folder(self) -> Path:
+        return settings.TRAINPORTAL_HOME / "validations" / str(self.pk)
+
+    @property
+    def headline(self) -> list[tuple[str, float]]:
+        """The key numbers of the summary, at most three."""
+        known = ("accuracy", "macro_f1", "mAP50", "mAP", "IoU", "mIoU", "PREC", "RECL")
+        found = [(name, self.summary[name]) for name in known if isinstance(self.summary.get(name), int | float)]
+        return found[:3]
+
+
+class Prediction(models.Model):
+    """What a model said of one image in a validation. `objects`: shapes with scores, or regions with probabilities.
+
+    CL: `truth` and `predicted` are category codes, `score` the probability of the predicted one.
+    """
+
+    validation = models.ForeignKey(Validation, models.CASCADE, related_name="predictions")
+    image = models.ForeignKey("datasets_app.Image", models.CASCADE, related_name="predictions")
+    truth = models.CharField(max_length=128, blank=True)
+    predicted = models.CharField(max_length=128, blank=True)
+    score = models.FloatField(null=True)
+    is_right = models.BooleanField(null=True)
+    objects_found = models.JSONField(default=list)
+
+    class Meta:
+        ordering = ["pk"]
+        constraints = [models.UniqueConstraint(fields=["validation", "image"], name="one_prediction_an_image")]
+        verbose_name = _("prediction")
+        verbose_name_plural = _("predictions")
+
+    def __str__(self) -> str:
+        return f"{self.image}: {self.predicted}"

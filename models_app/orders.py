@@ -1,0 +1,268 @@
+"""A training or validation as somebody asks for it: checked in one place, for the page and the command alike."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from django.core.files.uploadedfile import UploadedFile
+from django.db import IntegrityError, transaction
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+
+from datasets_app import checks, snapshots
+from datasets_app.models import Dataset
+from jobs import queue, runfolder
+from jobs.models import Job
+from kernels_app import schema
+from kernels_app.models import Kernel, KernelState
+from models_app.models import Operation, Origin, TrainedModel, Validation
+from projects_app.models import ModelType, Project, User
+
+
+@dataclass(frozen=True)
+class Complaint:
+    """What is wrong with an order: the field (a parameter's is `params.<name>`) and a sentence."""
+
+    field: str
+    message: str
+
+
+class OrderRefused(Exception):
+    """The order breaks a rule; nothing was written."""
+
+    def __init__(self, complaints: Sequence[Complaint]) -> None:
+        super().__init__("; ".join(complaint.message for complaint in complaints))
+        self.complaints = list(complaints)
+
+
+@dataclass
+class Report:
+    """Errors block a start, warnings do not."""
+
+    errors: list[Complaint] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
+    facts: checks.SetFacts | None = None
+
+
+@dataclass
+class TrainOrder:
+    """What a training shall be. `params`: the schema's `training_params`."""
+
+    project: Project
+    model_type: ModelType
+    kernel: Kernel
+    train: list[Dataset]
+    validation: list[Dataset]
+    name: str
+    params: dict[str, Any]
+    description: str = ""
+    devices: int = 1
+    base_model: TrainedModel | None = None
+    retrained_from: TrainedModel | None = None
+    origin: str = Origin.TRAIN
+    image_types: list[str] = field(default_factory=list)
+    extra_files: list[UploadedFile] = field(default_factory=list)
+
+    def settings(self) -> dict[str, Any]:
+        """The `model.json` of the run."""
+        document: dict[str, Any] = {"training_type": self.model_type.training_type, "model_type": self.model_type.code}
+        if self.image_types:
+            document["trainable_image_type"] = self.image_types
+        return document | {"training_params": self.params}
+
+    def check(self, *, with_data: bool = True) -> Report:
+        """All that is wrong at once, and what will be learnt from what (`with_data`: it reads every label)."""
+        report = Report()
+        report.errors += _kernel_complaints(self.kernel, self.project, self.model_type, "training")
+        report.errors += self._name_complaints()
+        report.errors += self._base_complaints()
+        report.errors += [
+            Complaint(f"params.{problem.name}" if problem.name else "params", problem.message)
+            for problem in schema.check(self.kernel.schema, self.settings())
+        ]
+        self._check_devices(report)
+        self._check_datasets(report)
+        if with_data and self.train and self.validation:
+            report.facts = checks.set_facts(self.model_type, self.train, self.validation)
+            report.errors += [Complaint(error.field, error.message) for error in report.facts.errors]
+            report.warnings += report.facts.warnings
+        return report
+
+    def start(self, user: User) -> TrainedModel:
+        """Queue the training. Raises OrderRefused with everything that is wrong; then nothing was written."""
+        report = self.check()
+        if report.errors:
+            raise OrderRefused(report.errors)
+        try:
+            with transaction.atomic():
+                return self._create(user)
+        except IntegrityError as error:  # somebody took the name between the check and now
+            raise OrderRefused(self._name_complaints() or [Complaint("name", str(error))]) from error
+
+    def _create(self, user: User) -> TrainedModel:
+        job = Job.submit(
+            project=self.project, kind="training", title=self.name, created_by=user, devices=self.devices
+        )
+        model = TrainedModel.objects.create(
+            project=self.project,
+            name=self.name,
+            description=self.description,
+            model_type=self.model_type,
+            kernel=self.kernel,
+            origin=self.origin,
+            base_model=self.base_model,
+            retrained_from=self.retrained_from,
+            snapshot=snapshots.take(self.project, self.model_type, train=self.train, validation=self.validation),
+            settings=self.settings(),
+            classes=self.model_type.class_codes(),
+            devices=self.devices,
+            job=job,
+            created_by=user,
+        )
+        model.train_datasets.set(self.train)
+        model.validation_datasets.set(self.validation)
+        self._keep_extra_files(job)
+        return model
+
+    def _keep_extra_files(self, job: Job) -> None:
+        folder = runfolder.of(job) / runfolder.EXTRA
+        folder.mkdir(parents=True, exist_ok=True)
+        for file in self.extra_files:
+            with (folder / str(file.name).replace("/", "_")).open("wb") as target:
+                for chunk in file.chunks():
+                    target.write(chunk)
+
+    def _name_complaints(self) -> list[Complaint]:
+        if not self.name.strip():
+            return [Complaint("name", _("Give the model a name."))]
+        if len(self.name) > 200:
+            return [Complaint("name", _("The name may have at most 200 characters."))]
+        if TrainedModel.objects.filter(project=self.project, name=self.name).exists():
+            free = unique_name(self.project, self.name)
+            text = _("A model named “%(name)s” is there already; “%(free)s” is free.")
+            return [Complaint("name", text % {"name": self.name, "free": free})]
+        return []
+
+    def _base_complaints(self) -> list[Complaint]:
+        base = self.base_model
+        if base is None:
+            return []
+        if base.project_id != self.project.pk or not base.has_checkpoint:
+            return [Complaint("base_model", _("The base model has no weights to start from."))]
+        if base.model_type.training_type != self.model_type.training_type:
+            return [Complaint("base_model", _("The base model was trained for another training type."))]
+        return []
+
+    def _check_devices(self, report: Report) -> None:
+        low, high = self.kernel.gpu_range
+        most = queue.most_devices()
+        if not low <= self.devices <= high:
+            text = _("This kernel runs on %(low)d to %(high)d devices; you chose %(given)d.")
+            report.errors.append(Complaint("devices", text % {"low": low, "high": high, "given": self.devices}))
+        elif self.devices > most:
+            text = ngettext("No host has more than %(n)d device.", "No host has more than %(n)d devices.", most)
+            report.errors.append(Complaint("devices", text % {"n": most}))
+        else:
+            free = max((len(queue.free_devices(host)) for host in queue.alive_hosts()), default=0)
+            if self.devices > free:
+                report.warnings.append(_("Fewer devices are free now: the training will wait in the queue."))
+
+    def _check_datasets(self, report: Report) -> None:
+        for name, datasets in (("train", self.train), ("validation", self.validation)):
+            if not datasets:
+                report.errors.append(Complaint(name, _("Choose at least one dataset.")))
+            if any(dataset.project_id != self.project.pk for dataset in datasets):
+                report.errors.append(Complaint(name, _("A dataset belongs to another project.")))
+
+
+@dataclass
+class ValidationOrder:
+    """What a validation shall be."""
+
+    model: TrainedModel
+    kernel: Kernel
+    datasets: list[Dataset]
+    operation: str = Operation.VALIDATION
+
+    def check(self) -> list[Complaint]:
+        found = _kernel_complaints(self.kernel, self.model.project, self.model.model_type, self.operation)
+        if not self.model.is_finished:
+            found.append(Complaint("model", _("Only a model whose training succeeded can be validated.")))
+        if not self.datasets:
+            found.append(Complaint("datasets", _("Choose at least one dataset.")))
+        if any(dataset.project_id != self.model.project_id for dataset in self.datasets):
+            found.append(Complaint("datasets", _("A dataset belongs to another project.")))
+        if self.datasets and self.operation == Operation.VALIDATION:
+            found += self._label_complaints()
+        return found
+
+    def start(self, user: User) -> Validation:
+        """Queue the validation. Raises OrderRefused."""
+        if complaints := self.check():
+            raise OrderRefused(complaints)
+        model = self.model
+        with transaction.atomic():
+            title = f"{model.name}: {Operation(self.operation).name.lower()}"
+            job = Job.submit(project=model.project, kind="validation", title=title, created_by=user, devices=1)
+            validation = Validation.objects.create(
+                project=model.project,
+                model=model,
+                kernel=self.kernel,
+                operation=self.operation,
+                snapshot=snapshots.take(model.project, model.model_type, train=[], validation=self.datasets),
+                job=job,
+                created_by=user,
+            )
+            validation.datasets.set(self.datasets)
+        return validation
+
+    def _label_complaints(self) -> list[Complaint]:
+        model_type = self.model.model_type
+        bare = [dataset.name for dataset in self.datasets if not dataset.labelled_images(model_type).exists()]
+        if len(bare) < len(self.datasets):
+            return []
+        text = _("No image of %(names)s is labelled for %(type)s: there is nothing to compare with.")
+        return [Complaint("datasets", text % {"names": ", ".join(bare), "type": model_type.code})]
+
+
+def _kernel_complaints(kernel: Kernel, project: Project, model_type: ModelType, operation: str) -> list[Complaint]:
+    if reason := why_not(kernel, project, model_type, operation):
+        return [Complaint("kernel", reason)]
+    return []
+
+
+def why_not(kernel: Kernel, project: Project, model_type: ModelType, operation: str) -> str:
+    """Why `kernel` cannot do `operation` for `model_type` here; empty when it can."""
+    if kernel.state != KernelState.READY:
+        return _("The kernel is not ready: %(state)s.") % {"state": kernel.get_state_display()}
+    if not Kernel.objects.on_in(project).filter(pk=kernel.pk).exists():
+        return _("The kernel is switched off in this project.")
+    if not kernel.supports(model_type):
+        text = _("The kernel trains %(types)s, not %(type)s.")
+        return text % {"types": ", ".join(kernel.types), "type": f"{model_type.code} ({model_type.training_type})"}
+    if not kernel.supports_operation(operation):
+        return _("The kernel does not support this operation; it supports: %(list)s.") % {
+            "list": ", ".join(kernel.operations)
+        }
+    return ""
+
+
+def propose_name(project: Project, model_type: ModelType, datasets: Sequence[Dataset]) -> str:
+    """A free name from the type, the first dataset and a number that only grows."""
+    stem = "-".join([model_type.code, *(dataset.name for dataset in datasets[:1])])[:180]
+    number = TrainedModel.objects.filter(project=project, model_type=model_type).count() + 1
+    return unique_name(project, f"{stem}-{number}")
+
+
+def unique_name(project: Project, wanted: str) -> str:
+    """`wanted`, or `wanted.1`, `wanted.2` … where it is taken."""
+    taken = set(
+        TrainedModel.objects.filter(project=project, name__startswith=wanted).values_list("name", flat=True)
+    )
+    name, n = wanted, 0
+    while name in taken:
+        n += 1
+        name = f"{wanted[:190]}.{n}"
+    return name

@@ -1,0 +1,189 @@
+"""Validations: start, list, one report with its tables and images."""
+
+from __future__ import annotations
+
+import shutil
+from typing import Any, cast
+
+from django import forms
+from django.contrib import messages
+from django.core.paginator import Paginator
+from django.db import transaction
+from django.db.models import F, QuerySet
+from django.http import HttpRequest, HttpResponse, HttpResponseBase
+from django.shortcuts import get_object_or_404, redirect, render
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+from django.views.decorators.http import require_GET, require_http_methods, require_POST
+
+from datasets_app.models import Dataset
+from jobs import runfolder
+from jobs.models import State
+from jobs.views import job_context
+from kernels_app.contract import ContractError, results
+from kernels_app.models import Kernel
+from models_app import files, listing, overlays
+from models_app.models import Operation, Prediction, TrainedModel, Validation
+from models_app.orders import OrderRefused, ValidationOrder, why_not
+from models_app.train_form import labelled_counts
+from projects_app.access import project_view
+from projects_app.models import Project, Role, User
+
+ORDERS = {"id": "pk", "model": "model__name", "state": "job__state", "when": "created_at"}
+IMAGES = 48  # on one page of a report
+ROWS = 500  # of a table on the page; the file holds all
+
+
+class StartForm(forms.Form):
+    kernel = forms.ModelChoiceField(Kernel.objects.none(), label=gettext_lazy("Kernel"), empty_label=None)
+    operation = forms.ChoiceField(label=gettext_lazy("Operation"))
+    datasets = forms.ModelMultipleChoiceField(
+        Dataset.objects.none(), label=gettext_lazy("Datasets"), error_messages={"required": gettext_lazy("Choose at least one dataset.")}
+    )
+
+    def __init__(self, model: TrainedModel, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        kernels = Kernel.objects.on_in(model.project).order_by("name", "-pk")
+        fits = [k.pk for k in kernels if not why_not(k, model.project, model.model_type, "validation")]
+        cast(forms.ModelChoiceField, self.fields["kernel"]).queryset = kernels.filter(pk__in=fits)
+        supported = [choice for choice in Operation.choices if model.kernel.supports_operation(choice[0])]
+        cast(forms.ChoiceField, self.fields["operation"]).choices = supported
+        datasets = Dataset.objects.filter(project=model.project).order_by("name")
+        cast(forms.ModelMultipleChoiceField, self.fields["datasets"]).queryset = datasets
+
+
+@require_http_methods(["GET", "POST"])
+@project_view(Role.LABELLER)
+def start(request: HttpRequest, project: Project, model: int) -> HttpResponse:
+    """From a finished model only."""
+    found = get_object_or_404(TrainedModel.objects.select_related("job", "kernel", "model_type"), project=project, pk=model)
+    if not found.is_finished:
+        messages.error(request, _("Only a model whose training succeeded can be validated."))
+        return redirect(found)
+    usual = {"kernel": found.kernel_id, "operation": Operation.VALIDATION, "datasets": found.validation_datasets.all()}
+    form = StartForm(found, request.POST or None, initial=usual)
+    if request.method == "POST" and form.is_valid():
+        clean = form.cleaned_data
+        order = ValidationOrder(found, clean["kernel"], list(clean["datasets"]), clean["operation"])
+        try:
+            return redirect(order.start(cast(User, request.user)))
+        except OrderRefused as refusal:
+            for complaint in refusal.complaints:
+                form.add_error(complaint.field if complaint.field in form.fields else None, complaint.message)
+    labelled = labelled_counts(project, found.model_type)
+    rows = [(dataset, dataset.images.count(), labelled.get(dataset.pk, 0)) for dataset in form.fields["datasets"].queryset]  # type: ignore[attr-defined]
+    chosen = set(map(str, form["datasets"].value() or [])) if form.is_bound else {str(d.pk) for d in usual["datasets"]}
+    context = {"model": found, "form": form, "rows": rows, "chosen": chosen}
+    return render(request, "validations/start.html", context, status=422 if form.is_bound else 200)
+
+
+@require_GET
+@project_view()
+def validation_list(request: HttpRequest, project: Project) -> HttpResponse:
+    rows = Validation.objects.filter(project=project)
+    rows = rows.select_related("job", "model__model_type", "created_by", "project")
+    if text := request.GET.get("q", "").strip():
+        rows = rows.filter(model__name__icontains=text)
+    if (state := request.GET.get("state", "")) in State.values:
+        rows = rows.filter(job__state=state)
+    if model := listing.chosen(request, "model"):
+        rows = rows.filter(model=model)
+    page, sort = listing.page_of(request, rows, ORDERS)
+    context = {
+        "page": page,
+        "sort": sort,
+        "live": any(row.job.is_active for row in page),
+        "states": State.choices,
+        "filtered": any(request.GET.get(name) for name in ("q", "state", "model")),
+    }
+    template = "validations/_list.html" if request.htmx else "validations/list.html"  # type: ignore[attr-defined]
+    return render(request, template, context)
+
+
+@require_GET
+@project_view()
+def detail(request: HttpRequest, project: Project, pk: int) -> HttpResponse:
+    """The key numbers, the CSV reports as tables, the images worst first."""
+    validation = _validation(project, pk)
+    page = Paginator(_worst_first(request, validation), IMAGES).get_page(request.GET.get("page"))
+    context = job_context(validation.job) | {
+        "validation": validation,
+        "tables": [_table(path) for path in results.report_tables(validation.folder)],
+        "page": page,
+        "cards": overlays.cards(validation, [row.image for row in page], list(page)),
+        "only": request.GET.get("only", ""),
+        "wrong": validation.predictions.filter(is_right=False).count(),
+        "judged": validation.predictions.exclude(is_right=None).count(),
+        "files": files.listed(validation.folder) if not validation.job.is_active else [],
+    }
+    return render(request, "validations/detail.html", context)
+
+
+@require_GET
+@project_view()
+def image(request: HttpRequest, project: Project, pk: int, image: int) -> HttpResponse:
+    """One image at full size, truth and prediction over each other, and the way to its neighbours."""
+    validation = _validation(project, pk)
+    rows = list(_worst_first(request, validation).values_list("image_id", flat=True))
+    prediction = get_object_or_404(validation.predictions.select_related("image__dataset"), image=image)
+    at = rows.index(image) if image in rows else -1
+    context = {
+        "validation": validation,
+        "prediction": prediction,
+        "card": overlays.cards(validation, [prediction.image], [prediction])[0],
+        "previous": rows[at - 1] if at > 0 else None,
+        "next": rows[at + 1] if 0 <= at < len(rows) - 1 else None,
+    }
+    return render(request, "validations/image.html", context)
+
+
+@require_GET
+@project_view()
+def file_download(request: HttpRequest, project: Project, pk: int, name: str) -> HttpResponseBase:
+    return files.download(_validation(project, pk).folder, name)
+
+
+@require_POST
+@project_view(Role.LABELLER)
+def delete(request: HttpRequest, project: Project, pk: int) -> HttpResponse:
+    """Delete an ended validation and free its bytes."""
+    validation = _validation(project, pk)
+    job, folder, run = validation.job, validation.folder, runfolder.of(validation.job)
+    if job.is_active:
+        messages.error(request, _("This validation has not ended. Cancel it first."))
+        return redirect(validation)
+    with transaction.atomic():
+        validation.delete()
+        job.delete()
+    shutil.rmtree(folder, ignore_errors=True)
+    shutil.rmtree(run, ignore_errors=True)
+    messages.success(request, _("The validation was deleted."))
+    return redirect("validations:list", project.code)
+
+
+def _validation(project: Project, pk: int) -> Validation:
+    related = ("job__project", "model__model_type", "model__project", "kernel", "created_by", "project")
+    return get_object_or_404(Validation.objects.select_related(*related), project=project, pk=pk)
+
+
+def _worst_first(request: HttpRequest, validation: Validation) -> QuerySet[Prediction]:
+    """Wrong ones first, of these the surest first; unjudged ones by the least sure."""
+    rows = validation.predictions.select_related("image__dataset__project")
+    if request.GET.get("only") == "wrong":
+        rows = rows.filter(is_right=False)
+    if truth := request.GET.get("truth"):
+        rows = rows.filter(truth=truth)
+    if predicted := request.GET.get("predicted"):
+        rows = rows.filter(predicted=predicted)
+    return rows.order_by(F("is_right").asc(nulls_last=True), F("score").desc(nulls_last=True), "pk")
+
+
+def _table(path: Any) -> dict[str, Any]:
+    """A report as rows; the first is a heading except in a summary."""
+    try:
+        rows = results.read_table(path, limit=ROWS + 1)
+    except ContractError as error:
+        return {"name": path.name, "error": str(error)}
+    has_heading = path.name not in results.SUMMARY_NAMES and bool(rows)
+    body = rows[1:] if has_heading else rows
+    return {"name": path.name, "heading": rows[0] if has_heading else [], "rows": body[:ROWS], "cut": len(body) > ROWS}
