@@ -28,13 +28,14 @@ check: $(VENV)/.installed
 	@$(PY) manage.py makemigrations --check --dry-run
 	@$(VENV)/bin/lint-imports
 	@$(PY) manage.py check --deploy --fail-level ERROR
-	@$(PY) -m pytest -q tests/test_languages.py
+	@$(PY) -m pytest -q --no-header tests/test_languages.py
 
 bench: $(VENV)/.installed
 	@$(PY) -m bench
 
 messages: $(VENV)/.installed
-	@$(PY) manage.py makemessages -l ko --no-obsolete --no-wrap -i '.venv/*' -i 'var/*' -i 'node_modules/*'
+	@$(PY) manage.py makemessages -l ko --no-obsolete --no-wrap -i '.venv/*' -i 'var/*' -i 'node_modules/*' -i 'tests/*'
+	@$(PY) -m trainportal.compile_messages
 
 vendor:
 	@npm ci --ignore-scripts && $(PY) -m trainportal.vendor

@@ -62,6 +62,8 @@ def _taken(project: Project, names: Iterable[str]) -> Iterator[tuple[str, str]]:
 
 def _code_faults(plan: Plan) -> Iterator[tuple[str, str]]:
     named = [(f"code-{number}", label.code) for number, label in enumerate(plan.labels) if label.code]
+    if plan.training_type == TrainingType.RC:
+        named = []  # all of them are the question's
     if plan.training_type in (TrainingType.CL, TrainingType.RC):
         named.append(("question", plan.question))
     for where, code in [*named, ("model_type", plan.model_type)]:

@@ -13,7 +13,8 @@ def now() -> datetime:
     if connection.vendor == "postgresql":
         with connection.cursor() as cursor:
             cursor.execute("SELECT clock_timestamp()")
-            return cursor.fetchone()[0]
+            found: datetime = cursor.fetchone()[0]
+            return found
     return timezone.now()
 
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Protocol
 if TYPE_CHECKING:
     from jobs.models import Job
 
-Progress = Callable[[float, str], None]  # percentage 0..100 and a short sentence; raises Cancelled when asked to stop
+Progress = Callable[[float, str], None]  # percentage 0..100, a sentence; raises Cancelled when asked to stop
 
 
 class JobError(Exception):

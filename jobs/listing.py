@@ -83,11 +83,10 @@ def in_order(jobs: JobQuerySet, sort: str) -> JobQuerySet:
 def places() -> dict[int, int]:
     """By id how many jobs stand before each waiting job, in all projects: `Job.ahead` of all of them at once."""
     found: dict[int, int] = {}
-    for with_devices in (True, False):
-        line = Job.objects.waiting().filter(devices__gt=0) if with_devices else Job.objects.waiting()
-        for place, (pk, devices) in enumerate(line.values_list("pk", "devices")):
-            if bool(devices) is with_devices:
-                found[pk] = place
+    with_devices = 0
+    for before, (pk, devices) in enumerate(Job.objects.waiting().values_list("pk", "devices")):
+        found[pk] = with_devices if devices else before
+        with_devices += bool(devices)
     return found
 
 

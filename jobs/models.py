@@ -45,7 +45,7 @@ class Fenced(Exception):
     """Somebody else owns the job now: whoever gets this leaves at once and writes nothing."""
 
 
-class JobQuerySet(OwnedQuerySet):
+class JobQuerySet(OwnedQuerySet["Job"]):
     def active(self) -> Self:
         return self.exclude(state__in=TERMINAL)
 
@@ -155,7 +155,13 @@ class Job(models.Model):
         at = clock.now()
         with transaction.atomic():
             job = cls.objects.create(
-                project=project, kind=kind, title=title[:300], created_by=created_by, created_at=at, queued_at=at, **fields
+                project=project,
+                kind=kind,
+                title=title[:300],
+                created_by=created_by,
+                created_at=at,
+                queued_at=at,
+                **fields,
             )
             job.record(None, State.QUEUED, who=str(created_by or ""))
             transaction.on_commit(lambda: async_task("jobs.tasks.run", job.pk))
@@ -211,14 +217,15 @@ class Job(models.Model):
         if self.move((State.QUEUED,), State.CANCELLED, who=str(by), why="cancelled while waiting"):
             return
         asked = Job.objects.filter(pk=self.pk, state__in=HELD, cancel_requested_at=None)
-        if asked.update(cancel_requested_at=clock.now(), cancel_requested_by=by):
-            self.record(State(self.state), State(self.state), who=str(by), why="cancel asked")
+        newly = asked.update(cancel_requested_at=clock.now(), cancel_requested_by=by)
         self.refresh_from_db()
+        if newly:
+            self.record(State(self.state), State(self.state), who=str(by), why="cancel asked")
 
     def requeue(self, old: tuple[State, ...], *, epoch: int, why: str) -> bool:
         """Back into the queue, after its kernel or runner was lost; its devices are free again."""
         with transaction.atomic():
-            lost = {"handle": None, "lease_until": None, "host": None, "note": "", "exit_code": None}
+            lost: dict[str, Any] = {"handle": None, "lease_until": None, "host": None, "note": "", "exit_code": None}
             moved = self.move(old, State.QUEUED, epoch=epoch, who="worker", why=why, resumes=F("resumes") + 1, **lost)
             if moved:
                 Lease.objects.filter(job=self).delete()

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from django.conf import settings
 from django.db import IntegrityError, transaction
-from django.db.models import F, QuerySet
+from django.db.models import DateTimeField, F, QuerySet, Value
 from django.db.models.functions import Coalesce
-from django.db.models import Value, DateTimeField
 
 from jobs import clock
 from jobs.models import HELD, DeviceKind, Host, Job, Lease, State

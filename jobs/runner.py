@@ -11,7 +11,7 @@ import time
 import traceback
 from collections.abc import Callable
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from django.conf import settings
 from django.db import InterfaceError, OperationalError, connections
@@ -184,7 +184,7 @@ class Supervisor:
             log.exception("what job %s left could not be kept", self.job.pk)
         self._end(State.FAILED, message)
 
-    def _end(self, state: State, message: str, **fields: object) -> None:
+    def _end(self, state: State, message: str, **fields: Any) -> None:
         patiently(
             lambda: self.job.move(HELD, state, epoch=self.epoch, who="runner", why=message, message=message, **fields)
         )

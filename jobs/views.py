@@ -129,7 +129,7 @@ def metrics(request: HttpRequest, project: Project, pk: int) -> HttpResponse:
 def scores(request: HttpRequest, project: Project, pk: int) -> HttpResponse:
     """The table of best and last below the graphs; asks for itself again while the job is active."""
     job = _job(project, pk)
-    return render(request, "jobs/_scores.html", {"job": job, "scores": charts.best_and_last(job, {})})
+    return render(request, "jobs/_scores.html", {"job": job, "scores": _scores(job)})
 
 
 @require_GET
@@ -148,7 +148,7 @@ def metrics_csv(request: HttpRequest, project: Project, pk: int, chart: str) -> 
 
 def job_context(job: Job) -> dict[str, object]:
     """All that the partials of `templates/jobs/` show of one job; the pages of models and validations use it too."""
-    return status_context(job) | {"log": _log(job, None), "scores": charts.best_and_last(job, {})}
+    return status_context(job) | {"log": _log(job, None), "scores": _scores(job)}
 
 
 def status_context(job: Job) -> dict[str, object]:
@@ -175,6 +175,12 @@ def _status(request: HttpRequest, job: Job) -> HttpResponse:
     if not job.is_active:
         response["HX-Refresh"] = "true"
     return response
+
+
+def _scores(job: Job) -> dict[str, dict[str, dict[str, object]]]:
+    """Best and last of each curve, by what the kernel of the job's model says is better."""
+    model = job.trained_models.select_related("kernel").first()
+    return charts.best_and_last(job, model.goals if model else {})
 
 
 def _log(job: Job, start: int | None) -> dict[str, object]:

@@ -124,10 +124,10 @@ def shown(value: Any) -> str:
 
 def _lengths(part: dict[str, Any]) -> list[str]:
     texts = {
-        "minLength": _("%(n)s characters or more"),
-        "maxLength": _("%(n)s characters or fewer"),
-        "minItems": _("%(n)s entries or more"),
-        "maxItems": _("%(n)s entries or fewer"),
+        "minLength": _("length at least %(n)s"),
+        "maxLength": _("length at most %(n)s"),
+        "minItems": _("number of entries at least %(n)s"),
+        "maxItems": _("number of entries at most %(n)s"),
     }
     found = [text % {"n": shown(part[key])} for key, text in texts.items() if isinstance(part.get(key), int)]
     if isinstance(part.get("pattern"), str):

@@ -24,7 +24,7 @@ class KernelState(models.TextChoices):
 
 class KernelQuerySet(models.QuerySet["Kernel"]):
     def on_in(self, project: Project) -> Self:
-        """The kernels that are switched on in `project`: the installation's own, unless switched off, and the chosen."""
+        """The kernels that are on in `project`: the installation's own, unless switched off, and the chosen."""
         off = KernelSwitch.objects.filter(project=project, is_on=False).values("kernel")
         on = KernelSwitch.objects.filter(project=project, is_on=True).values("kernel")
         return self.filter(Q(is_bundled=True) & ~Q(pk__in=off) | Q(pk__in=on))
@@ -45,7 +45,9 @@ class Kernel(models.Model):
     name = models.CharField(_("name"), max_length=100)
     version = models.CharField(_("version"), max_length=64)
     description = models.TextField(_("description"), blank=True)
-    digest = models.CharField(_("digest"), max_length=64, help_text=_("SHA-256 over the names and contents of its files."))
+    digest = models.CharField(
+        _("digest"), max_length=64, help_text=_("SHA-256 over the names and contents of its files.")
+    )
     state = models.CharField(_("state"), max_length=12, choices=KernelState, default=KernelState.IMPORTING)
     training_types = models.CharField(_("training types"), max_length=32)
     schema = models.JSONField(_("schema"), default=dict)

@@ -171,7 +171,10 @@ def _refusals(node: Any, pointer: str = "", depth: int = 0) -> Iterator[tuple[st
         return
     for key, value in node.items():
         if key in ("$ref", "$dynamicRef") and isinstance(value, str) and not value.startswith("#"):
-            yield f"{pointer}/{key}", _("Only references within the schema are allowed; this is “%(ref)s”.") % {"ref": value}
+            yield (
+                f"{pointer}/{key}",
+                _("Only references within the schema are allowed; this is “%(ref)s”.") % {"ref": value},
+            )
         if key == "pattern" and isinstance(value, str) and not _is_safe(value):
             yield f"{pointer}/{key}", _("This pattern cannot be used (no look-around, no back-references).")
         yield from _refusals(value, f"{pointer}/{_escape(key)}", depth + 1)

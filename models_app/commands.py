@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from argparse import ArgumentParser
 from collections.abc import Iterable
+from itertools import chain
 
 from django.core.management.base import CommandError
 from django.utils.translation import gettext as _
@@ -49,10 +50,10 @@ def find_model_type(project: Project, code: str) -> ModelType:
     return found
 
 
-def find_datasets(project: Project, names: Iterable[str]) -> list[Dataset]:
-    """In the order named. Raises CommandError for the first that is not there."""
+def find_datasets(project: Project, names: Iterable[list[str]]) -> list[Dataset]:
+    """In the order named (an option may be repeated, with several names each). Raises CommandError."""
     found = []
-    for name in names:
+    for name in chain.from_iterable(names):
         dataset = Dataset.objects.filter(project=project, name=name).first()
         if dataset is None:
             raise CommandError(_("There is no dataset “%(name)s” here.") % {"name": name})

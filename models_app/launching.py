@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import sys
 from pathlib import Path
@@ -54,7 +53,9 @@ def write_config(
 def launch(job: Job, folder: Path, kernel: Kernel) -> Launch:
     """A process kernel: `python train.py <config>`, as ranks of torchrun where it has several devices."""
     program = [str(kernel.folder / "train.py"), str(folder / runfolder.CONFIG)]
-    ranks = ["-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={job.devices}"] if job.devices > 1 else []
+    ranks = (
+        ["-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={job.devices}"] if job.devices > 1 else []
+    )
     devices = sorted(job.leases.values_list("index", flat=True))
     environment = hosts.environment(devices, folder / runfolder.TEMPORARY)
     environment["TRAINING_CONFIG"] = str(folder / runfolder.CONFIG)
@@ -73,6 +74,6 @@ def launch(job: Job, folder: Path, kernel: Kernel) -> Launch:
 
 def _remove(path: Path) -> None:
     if path.is_symlink():
-        os.unlink(path)
+        path.unlink()
     else:
         shutil.rmtree(path, ignore_errors=True)

@@ -17,12 +17,16 @@ def page_of(request: HttpRequest, rows: QuerySet[Any], orders: dict[str, str]) -
     column = orders.get(sort.removeprefix("-"))
     if column:
         rows = rows.order_by(f"-{column}" if sort.startswith("-") else column, "-pk")
-    given = request.GET.get("size", "")
-    size = int(given) if given.isdigit() and int(given) in SIZES else SIZES[0]
+    wanted = whole(request.GET.get("size", ""))
+    size = wanted if wanted in SIZES else SIZES[0]
     return Paginator(rows, size).get_page(request.GET.get("page")), sort if column else ""
 
 
 def chosen(request: HttpRequest, name: str) -> int | None:
     """The number that the URL gives under `name`."""
-    given = request.GET.get(name, "")
-    return int(given) if given.isdigit() and len(given) < 19 else None
+    return whole(request.GET.get(name, ""))
+
+
+def whole(text: str) -> int | None:
+    """The number that stands there; None where it is none, or none that a row can have."""
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 19 else None

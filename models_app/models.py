@@ -26,7 +26,7 @@ class Origin(models.TextChoices):
     IMPORT = "import", _("Import")
 
 
-class TrainedModelQuerySet(OwnedQuerySet):
+class TrainedModelQuerySet(OwnedQuerySet["TrainedModel"]):
     def finished(self) -> TrainedModelQuerySet:
         """Those that may be validated, used for inference, exported."""
         return self.filter(job__state=State.SUCCEEDED)
@@ -38,7 +38,9 @@ class TrainedModel(models.Model):
     project = models.ForeignKey(Project, models.CASCADE, related_name="trained_models", verbose_name=_("project"))
     name = models.CharField(_("name"), max_length=200)
     description = models.TextField(_("description"), blank=True)
-    model_type = models.ForeignKey(ModelType, models.PROTECT, related_name="trained_models", verbose_name=_("model type"))
+    model_type = models.ForeignKey(
+        ModelType, models.PROTECT, related_name="trained_models", verbose_name=_("model type")
+    )
     kernel = models.ForeignKey(Kernel, models.PROTECT, related_name="trained_models", verbose_name=_("kernel"))
     origin = models.CharField(_("origin"), max_length=12, choices=Origin, default=Origin.TRAIN)
     base_model = models.ForeignKey(
@@ -92,7 +94,9 @@ class TrainedModel(models.Model):
     def goals(self) -> dict[tuple[str, str], str]:
         """Which way is best, min or max, by metrics file and column, as the kernel's `x-metrics` says."""
         return {
-            (str(entry.get("file", "")).removesuffix(".csv"), str(entry.get("column", ""))): str(entry.get("goal", "max"))
+            (str(entry.get("file", "")).removesuffix(".csv"), str(entry.get("column", ""))): str(
+                entry.get("goal", "max")
+            )
             for entry in self.kernel.metrics
         }
 

@@ -102,9 +102,7 @@ class TrainOrder:
             raise OrderRefused(self._name_complaints() or [Complaint("name", str(error))]) from error
 
     def _create(self, user: User) -> TrainedModel:
-        job = Job.submit(
-            project=self.project, kind="training", title=self.name, created_by=user, devices=self.devices
-        )
+        job = Job.submit(project=self.project, kind="training", title=self.name, created_by=user, devices=self.devices)
         model = TrainedModel.objects.create(
             project=self.project,
             name=self.name,
@@ -258,9 +256,7 @@ def propose_name(project: Project, model_type: ModelType, datasets: Sequence[Dat
 
 def unique_name(project: Project, wanted: str) -> str:
     """`wanted`, or `wanted.1`, `wanted.2` … where it is taken."""
-    taken = set(
-        TrainedModel.objects.filter(project=project, name__startswith=wanted).values_list("name", flat=True)
-    )
+    taken = set(TrainedModel.objects.filter(project=project, name__startswith=wanted).values_list("name", flat=True))
     name, n = wanted, 0
     while name in taken:
         n += 1

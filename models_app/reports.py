@@ -39,9 +39,7 @@ def _summary(output: Path, faults: list[Fault]) -> dict[str, Any]:
         return {}
 
 
-def _predictions(
-    validation: Validation, output: Path, dataset: Path, faults: list[Fault]
-) -> Iterator[Prediction]:
+def _predictions(validation: Validation, output: Path, dataset: Path, faults: list[Fault]) -> Iterator[Prediction]:
     if validation.model.model_type.training_type in (TrainingType.OD, TrainingType.SEG):
         return _shapes(validation, output, faults)
     return _detections(validation, output, dataset, faults)
@@ -50,13 +48,14 @@ def _predictions(
 def _shapes(validation: Validation, output: Path, faults: list[Fault]) -> Iterator[Prediction]:
     samples, unreadable = results.read_annotations(output)
     faults += unreadable
-    known = set(Image.objects.filter(dataset__validations=validation).values_list("pk", flat=True))
+    images = Image.objects.filter(dataset__validations=validation).values_list("pk", flat=True)
+    known = {str(image): image for image in images}
     for sample in samples:
-        if not sample.image_id.isdigit() or int(sample.image_id) not in known:
+        if sample.image_id not in known:
             faults.append(Fault(f"{sample.image_id}.json", "is about an image that was not asked for"))
             continue
         yield Prediction(
-            validation=validation, image_id=int(sample.image_id), score=_best(sample), objects_found=_objects(sample)
+            validation=validation, image_id=known[sample.image_id], score=_best(sample), objects_found=_objects(sample)
         )
 
 
@@ -69,12 +68,15 @@ def _objects(sample: ShapeSample) -> list[dict[str, Any]]:
 
 
 def _object(shape: Shape) -> dict[str, Any]:
-    return {"label": shape.label, "kind": shape.shape_type, "points": [list(p) for p in shape.points], "score": shape.score}
+    return {
+        "label": shape.label,
+        "kind": shape.shape_type,
+        "points": [list(p) for p in shape.points],
+        "score": shape.score,
+    }
 
 
-def _detections(
-    validation: Validation, output: Path, dataset: Path, faults: list[Fault]
-) -> Iterator[Prediction]:
+def _detections(validation: Validation, output: Path, dataset: Path, faults: list[Fault]) -> Iterator[Prediction]:
     is_rc = validation.model.model_type.training_type == TrainingType.RC
     names = ["false", "true"] if is_rc else list(validation.model.classes)
     try:

@@ -16,6 +16,7 @@ from datasets_app.models import Annotation, Dataset, Image, labelled_field
 from jobs.models import TERMINAL
 from kernels_app import params
 from kernels_app.models import Kernel
+from models_app.listing import whole
 from models_app.models import Origin, TrainedModel
 from models_app.orders import Report, TrainOrder, propose_name, why_not
 from projects_app.models import ModelType, Project, TrainingType
@@ -40,13 +41,23 @@ class FilesField(forms.FileField):
         return files
 
 
+class DatasetsField(forms.ModelMultipleChoiceField):
+    """Several datasets. What is no number is none of them; the database is not asked for it."""
+
+    def clean(self, value: Any) -> Any:
+        for given in value or []:
+            if whole(str(given)) is None:
+                raise forms.ValidationError(self.error_messages["invalid_choice"], params={"value": given})
+        return super().clean(value)
+
+
 class TrainForm(forms.Form):
     """`data`: what was chosen so far; it may lack anything. Parameters are `params.<name>` beside these fields."""
 
     model_type = forms.ModelChoiceField(ModelType.objects.none(), label=gettext_lazy("Model type"))
     kernel = forms.ModelChoiceField(Kernel.objects.none(), label=gettext_lazy("Kernel"))
-    train = forms.ModelMultipleChoiceField(Dataset.objects.none(), label=gettext_lazy("Training datasets"))
-    validation = forms.ModelMultipleChoiceField(Dataset.objects.none(), label=gettext_lazy("Validation datasets"))
+    train = DatasetsField(Dataset.objects.none(), label=gettext_lazy("Training datasets"))
+    validation = DatasetsField(Dataset.objects.none(), label=gettext_lazy("Validation datasets"))
     base_model = forms.ModelChoiceField(
         TrainedModel.objects.none(), required=False, label=gettext_lazy("Base model"), empty_label=gettext_lazy("None")
     )
@@ -85,8 +96,8 @@ class TrainForm(forms.Form):
         """Offer the kernels that fit the model type; say of the others why they do not."""
         kernels = list(Kernel.objects.on_in(self.project).newest().order_by("name"))
         typed = self.data.get("kernel", "")
-        if typed.isdigit() and int(typed) not in {kernel.pk for kernel in kernels}:
-            kernels += list(Kernel.objects.on_in(self.project).filter(pk=typed))  # an older version, by retraining
+        if (older := whole(typed)) and older not in {kernel.pk for kernel in kernels}:
+            kernels += list(Kernel.objects.on_in(self.project).filter(pk=older))  # an older version, by retraining
         reasons = {
             kernel: why_not(kernel, self.project, self.chosen_type, "training") if self.chosen_type else ""
             for kernel in kernels
@@ -97,12 +108,13 @@ class TrainForm(forms.Form):
         chosen = next((kernel for kernel in self.offered if str(kernel.pk) == typed), None)
         self.chosen_kernel = chosen or (self.offered[0] if self.offered else None)
         if self.chosen_kernel and str(self.chosen_kernel.pk) != typed:
-            self.data = self.data.copy()
-            self.data["kernel"] = str(self.chosen_kernel.pk)
+            data = cast(QueryDict, self.data).copy()
+            data["kernel"] = str(self.chosen_kernel.pk)
+            self.data = data
 
     def _chosen(self, name: str, queryset: QuerySet[Any]) -> Any:
-        value = self.data.get(name, "")
-        return queryset.filter(pk=value).first() if value.isdigit() else None
+        value = whole(self.data.get(name, ""))
+        return queryset.filter(pk=value).first() if value else None
 
     @property
     def params(self) -> list[params.ParamField]:
@@ -121,7 +133,7 @@ class TrainForm(forms.Form):
         return self._numbers("validation")
 
     def _numbers(self, name: str) -> set[int]:
-        return {int(value) for value in cast(QueryDict, self.data).getlist(name) if value.isdigit()}
+        return {number for value in cast(QueryDict, self.data).getlist(name) if (number := whole(value))}
 
     def dataset_rows(self) -> list[tuple[Dataset, int, int]]:
         """Every dataset of the project with its images, and how many of them are labelled for the model type."""
@@ -169,10 +181,11 @@ class TrainForm(forms.Form):
 
     def full_clean(self) -> None:
         """Once: the order's complaints are added to these errors, not wiped by a second look."""
-        if self._errors is None:
+        if self._errors is None:  # type: ignore[attr-defined, has-type]
             super().full_clean()
             for name in ("train", "validation", "name"):  # the order says these better
-                self._errors.pop(name, None) if not self.data.get(name) else None
+                if not self.data.get(name):
+                    self._errors.pop(name, None)  # type: ignore[attr-defined]
 
 
 def labelled_counts(project: Project, model_type: ModelType) -> dict[int, int]:
@@ -210,8 +223,7 @@ def initial(project: Project, query: Mapping[str, Any]) -> QueryDict:
 
 def _source(project: Project, query: Mapping[str, Any]) -> tuple[TrainedModel, bool] | None:
     for name, is_retraining in (("retrain", True), ("base", False)):
-        value = str(query.get(name, ""))
-        if value.isdigit():
+        if value := whole(str(query.get(name, ""))):
             found = TrainedModel.objects.filter(project=project, pk=value).first()
             return (found, is_retraining) if found else None
     return None
@@ -221,7 +233,7 @@ def _fill_usual(project: Project, data: QueryDict) -> None:
     """One device; the only model type; a proposed name. A dataset alone says which model type it is for."""
     data.setdefault("devices", "1")
     types = ModelType.objects.filter(project=project)
-    train = Dataset.objects.filter(project=project, pk__in=[pk for pk in data.getlist("train") if pk.isdigit()])
+    train = Dataset.objects.filter(project=project, pk__in=filter(None, map(whole, data.getlist("train"))))
     if not data.get("model_type"):
         fitting = types.filter(annotation_types__annotations__image__dataset__in=train) if train else types
         first = fitting.order_by("code").distinct().first()
@@ -229,6 +241,6 @@ def _fill_usual(project: Project, data: QueryDict) -> None:
     if len(train) == 1 and not data.getlist("validation") and train[0].name.endswith("-train"):
         sibling = Dataset.objects.filter(project=project, name=train[0].name.removesuffix("train") + "val").first()
         data.setlist("validation", [str(sibling.pk)] if sibling else [])
-    if not data.get("name") and data["model_type"].isdigit():
-        model_type = types.filter(pk=data["model_type"]).first()
+    if not data.get("name") and (number := whole(str(data["model_type"]))):
+        model_type = types.filter(pk=number).first()
         data["name"] = propose_name(project, model_type, list(train)) if model_type else ""

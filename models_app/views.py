@@ -147,7 +147,16 @@ def file_download(request: HttpRequest, project: Project, pk: int, name: str) ->
 
 
 def _model(project: Project, pk: int) -> TrainedModel:
-    related = ("job__project", "model_type", "kernel", "base_model", "retrained_from", "created_by", "project", "snapshot")
+    related = (
+        "job__project",
+        "model_type",
+        "kernel",
+        "base_model",
+        "retrained_from",
+        "created_by",
+        "project",
+        "snapshot",
+    )
     return get_object_or_404(TrainedModel.objects.select_related(*related), project=project, pk=pk)
 
 

@@ -9,7 +9,7 @@ from django import forms
 from django.contrib import messages
 from django.core.paginator import Paginator
 from django.db import transaction
-from django.db.models import F, QuerySet
+from django.db.models import Count, F, QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.translation import gettext as _
@@ -25,7 +25,7 @@ from kernels_app.models import Kernel
 from models_app import files, listing, overlays
 from models_app.models import Operation, Prediction, TrainedModel, Validation
 from models_app.orders import OrderRefused, ValidationOrder, why_not
-from models_app.train_form import labelled_counts
+from models_app.train_form import DatasetsField, labelled_counts
 from projects_app.access import project_view
 from projects_app.models import Project, Role, User
 
@@ -37,8 +37,10 @@ ROWS = 500  # of a table on the page; the file holds all
 class StartForm(forms.Form):
     kernel = forms.ModelChoiceField(Kernel.objects.none(), label=gettext_lazy("Kernel"), empty_label=None)
     operation = forms.ChoiceField(label=gettext_lazy("Operation"))
-    datasets = forms.ModelMultipleChoiceField(
-        Dataset.objects.none(), label=gettext_lazy("Datasets"), error_messages={"required": gettext_lazy("Choose at least one dataset.")}
+    datasets = DatasetsField(
+        Dataset.objects.none(),
+        label=gettext_lazy("Datasets"),
+        error_messages={"required": gettext_lazy("Choose at least one dataset.")},
     )
 
     def __init__(self, model: TrainedModel, *args: Any, **kwargs: Any) -> None:
@@ -56,7 +58,9 @@ class StartForm(forms.Form):
 @project_view(Role.LABELLER)
 def start(request: HttpRequest, project: Project, model: int) -> HttpResponse:
     """From a finished model only."""
-    found = get_object_or_404(TrainedModel.objects.select_related("job", "kernel", "model_type"), project=project, pk=model)
+    found = get_object_or_404(
+        TrainedModel.objects.select_related("job", "kernel", "model_type"), project=project, pk=model
+    )
     if not found.is_finished:
         messages.error(request, _("Only a model whose training succeeded can be validated."))
         return redirect(found)
@@ -71,8 +75,12 @@ def start(request: HttpRequest, project: Project, model: int) -> HttpResponse:
             for complaint in refusal.complaints:
                 form.add_error(complaint.field if complaint.field in form.fields else None, complaint.message)
     labelled = labelled_counts(project, found.model_type)
-    rows = [(dataset, dataset.images.count(), labelled.get(dataset.pk, 0)) for dataset in form.fields["datasets"].queryset]  # type: ignore[attr-defined]
-    chosen = set(map(str, form["datasets"].value() or [])) if form.is_bound else {str(d.pk) for d in usual["datasets"]}
+    datasets = Dataset.objects.filter(project=project).annotate(count=Count("images")).order_by("name")
+    rows = [(dataset, dataset.count, labelled.get(dataset.pk, 0)) for dataset in datasets]  # type: ignore[attr-defined]
+    if form.is_bound:
+        chosen = set(map(listing.whole, request.POST.getlist("datasets")))
+    else:
+        chosen = {dataset.pk for dataset in found.validation_datasets.all()}
     context = {"model": found, "form": form, "rows": rows, "chosen": chosen}
     return render(request, "validations/start.html", context, status=422 if form.is_bound else 200)
 
@@ -111,7 +119,7 @@ def detail(request: HttpRequest, project: Project, pk: int) -> HttpResponse:
         "tables": [_table(path) for path in results.report_tables(validation.folder)],
         "page": page,
         "cards": overlays.cards(validation, [row.image for row in page], list(page)),
-        "only": request.GET.get("only", ""),
+        "show": request.GET.get("show", ""),
         "wrong": validation.predictions.filter(is_right=False).count(),
         "judged": validation.predictions.exclude(is_right=None).count(),
         "files": files.listed(validation.folder) if not validation.job.is_active else [],
@@ -133,6 +141,7 @@ def image(request: HttpRequest, project: Project, pk: int, image: int) -> HttpRe
         "card": overlays.cards(validation, [prediction.image], [prediction])[0],
         "previous": rows[at - 1] if at > 0 else None,
         "next": rows[at + 1] if 0 <= at < len(rows) - 1 else None,
+        "font_size": max(8, prediction.image.width // 45),
     }
     return render(request, "validations/image.html", context)
 
@@ -169,7 +178,7 @@ def _validation(project: Project, pk: int) -> Validation:
 def _worst_first(request: HttpRequest, validation: Validation) -> QuerySet[Prediction]:
     """Wrong ones first, of these the surest first; unjudged ones by the least sure."""
     rows = validation.predictions.select_related("image__dataset__project")
-    if request.GET.get("only") == "wrong":
+    if request.GET.get("show") == "wrong":
         rows = rows.filter(is_right=False)
     if truth := request.GET.get("truth"):
         rows = rows.filter(truth=truth)

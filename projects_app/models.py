@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Self, TypeVar
 
 from django.conf import settings
 from django.contrib.auth.models import AbstractUser
@@ -121,7 +121,10 @@ class Membership(models.Model):
         return f"{self.user} ({self.get_role_display()})"
 
 
-class OwnedQuerySet(models.QuerySet):
+M = TypeVar("M", bound=models.Model)
+
+
+class OwnedQuerySet(models.QuerySet[M]):
     """The one door to rows that belong to a project."""
 
     def visible_to(self, user: User | AnonymousUser) -> Self:
@@ -176,7 +179,7 @@ class Category(models.Model):
 
 
 class ModelType(models.Model):
-    """What a model is for: a code, one training type, and the annotation types it learns, in an order that only grows."""
+    """What a model is for: a code, one training type, and the annotation types it learns. Their order only grows."""
 
     project = models.ForeignKey(Project, models.CASCADE, related_name="model_types", verbose_name=_("project"))
     code = models.CharField(_("code"), max_length=128, validators=[CODE])

@@ -2,17 +2,10 @@
 
 from __future__ import annotations
 
-import os
-import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-
-# settings make the secret key below TRAINPORTAL_HOME when they are first read: never in the developer's own
-os.environ["TRAINPORTAL_HOME"] = tempfile.mkdtemp(prefix="trainportal-test-")
-os.environ.setdefault("TRAINPORTAL_LOG_LEVEL", "WARNING")
-os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "1"  # Playwright's sync API runs an event loop in the test's thread
 
 
 @pytest.fixture(autouse=True)

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 from django.conf import settings
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.middleware.locale import LocaleMiddleware
 from django.utils import translation
 
@@ -13,7 +13,7 @@ class UserLocaleMiddleware(LocaleMiddleware):
 
     get_response: Callable[[HttpRequest], HttpResponse]
 
-    def process_response(self, request: HttpRequest, response: HttpResponse) -> HttpResponse:
+    def process_response(self, request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:
         response = super().process_response(request, response)
         user = getattr(request, "user", None)
         if user and user.is_authenticated and settings.LANGUAGE_COOKIE_NAME not in request.COOKIES and user.language:

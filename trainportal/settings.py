@@ -41,7 +41,6 @@ JOB_FUNCTIONS = env.int("TRAINPORTAL_JOB_FUNCTIONS", 2)  # imports and the like 
 # --- limits ---------------------------------------------------------------------------------------------------------
 UPLOAD_LIMIT = env.int("TRAINPORTAL_UPLOAD_LIMIT", 20 * 1024**3)  # bytes of one uploaded archive
 ETC_LIMIT = env.int("TRAINPORTAL_ETC_LIMIT", 100 * 1024**2)  # bytes of the extra files of one training
-LOG_LIMIT = env.int("TRAINPORTAL_LOG_LIMIT", 200 * 1024**2)  # bytes of one kernel's log
 
 # --- Django ---------------------------------------------------------------------------------------------------------
 INSTALLED_APPS = [
@@ -102,6 +101,7 @@ FORM_RENDERER = "django.forms.renderers.TemplatesSetting"
 # SQLite as measured: WAL and IMMEDIATE, otherwise concurrent writers lose results; PostgreSQL keeps its connections
 DATABASES = {"default": env.dj_db_url("DATABASE_URL", DATABASE_URL)}
 if DATABASES["default"]["ENGINE"].endswith("sqlite3"):
+    DATABASES["default"]["TEST"] = {"NAME": TRAINPORTAL_HOME / "test.sqlite3"}  # a file: processes share it
     DATABASES["default"]["OPTIONS"] = {
         "transaction_mode": "IMMEDIATE",
         "timeout": 20,
@@ -185,7 +185,7 @@ SECURE_HSTS_SECONDS = 365 * 24 * 3600 if TRAINPORTAL_TLS else 0
 SECURE_HSTS_INCLUDE_SUBDOMAINS = TRAINPORTAL_TLS
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if TRAINPORTAL_TLS else None
 SECURE_REFERRER_POLICY = "same-origin"
-CSRF_TRUSTED_ORIGINS = env.list("TRAINPORTAL_TRUSTED_ORIGINS", [])
+CSRF_TRUSTED_ORIGINS: list[str] = env.list("TRAINPORTAL_TRUSTED_ORIGINS", [])
 CSRF_FAILURE_VIEW = "trainportal.views.csrf_failure"
 X_FRAME_OPTIONS = "DENY"
 

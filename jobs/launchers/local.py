@@ -32,8 +32,13 @@ def find(folder: Path, attempt: int) -> dict[str, Any] | None:
 def start(launch: Launch, *, attempt: int, grace: float) -> dict[str, Any]:
     """Start the program below `launch.folder`."""
     clear(launch.folder)
-    order = {"argv": launch.argv, "environment": launch.environment, "cwd": str(launch.folder)}
-    order |= {"grace": grace, "attempt": attempt}
+    order = {
+        "argv": launch.argv,
+        "environment": launch.environment,
+        "cwd": str(launch.folder),
+        "grace": grace,
+        "attempt": attempt,
+    }
     shim.write_json(launch.folder / shim.ORDER, order)
     with (launch.folder / "shim.log").open("ab") as log:
         process = subprocess.Popen(

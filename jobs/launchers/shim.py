@@ -98,7 +98,9 @@ def _watch(leader: int, folder: Path, grace: float, awaited: set[signal.Signals]
 def _press(left: list[int], asked: float | None, ended: float | None, grace: float) -> None:
     """Send what is due to those that are left: SIGTERM after a third of the grace, SIGKILL after all of it."""
     now = time.monotonic()
-    limits = [start + limit for start, limit in ((asked, grace), (ended, min(LEFTOVER_GRACE, grace))) if start is not None]
+    limits = [
+        start + limit for start, limit in ((asked, grace), (ended, min(LEFTOVER_GRACE, grace))) if start is not None
+    ]
     if limits and now > min(limits):
         _signal(left, signal.SIGKILL)
     elif asked is not None and now > asked + grace / 3:
@@ -122,11 +124,11 @@ def _reap(leader: int) -> int | None:
 def descendants(root: int) -> list[int]:
     """Every process below `root`, itself left out."""
     children: dict[int, list[int]] = {}
-    for entry in os.listdir("/proc"):
-        if entry.isdigit():
-            parent = _parent_of(int(entry))
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit():
+            parent = _parent_of(int(entry.name))
             if parent is not None:
-                children.setdefault(parent, []).append(int(entry))
+                children.setdefault(parent, []).append(int(entry.name))
     found: list[int] = []
     todo = [root]
     while todo:

@@ -139,6 +139,16 @@ def test_a_model_type_that_covers_the_labels_is_proposed(send, boxes, project):
     assert drafts.plan_of(ImportDraft.objects.get()).model_type == "OD_LARGE"
 
 
+def test_a_code_that_is_none_is_said_beside_its_label_and_a_blank_one_is_not_taken_for_left_out(
+    send, boxes, bob, client_of
+):
+    send(archive(boxes.root))
+    draft = ImportDraft.objects.get()
+    response = client_of(bob).post(address(draft), the_form(draft, **{"code-0": "a b", "code-1": ""}))
+    assert set(response.context["faults"]) == {"code-0", "code-1"}
+    assert not Job.objects.exists()
+
+
 def test_rectangles_become_judged_regions_when_asked_for(send, boxes, bob, client_of):
     send(archive(boxes.root))
     draft = ImportDraft.objects.get()

@@ -122,6 +122,6 @@ def test_writing_again_is_fine_and_validation_alone_has_no_train_folder(bring_in
 def test_statements_do_not_grow_with_the_images(bring_in, tmp_path, django_assert_max_num_queries):
     records = [ImageRecord(f"{number}.png", shapes=(box("dent"),), labelled=True) for number in range(30)]
     datasets, kind = bring_in(records, ("dent",))
-    with django_assert_max_num_queries(8):
+    with django_assert_max_num_queries(9):
         written(tmp_path / "run", datasets, kind, classes=["dent"])
     assert Annotation.objects.count() == 30

@@ -60,7 +60,8 @@ def test_a_stopped_training_goes_on_where_it_was(trained):
 
 def test_two_ranks_go_on_from_a_base_model_with_other_classes(tmp_path, trained):
     data = od_dataset(tmp_path / "data", ["GREEN", "RED"], train=5, held=3)
-    run = make_run(tmp_path / "run", "od", data, base=trained.output, ranks=2, params=PARAMS)
+    params = PARAMS | {"cache_mb": 0}
+    run = make_run(tmp_path / "run", "od", data, base=trained.output, ranks=2, params=params)
     assert run.finish(ranks=2) == 0, run.log
     assert missing(run.output, "training", "OD") == []
     assert "1 of 2 classes by name" in run.log

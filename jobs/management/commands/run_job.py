@@ -21,10 +21,10 @@ class Command(PortalCommand):
         super().add_arguments(parser)
         parser.add_argument("job", type=int)
 
-    def work(self, *, job: int, **options: Any) -> None:
-        found = Job.objects.visible_to(self.user).filter(pk=job).first()
+    def work(self, **options: Any) -> None:
+        found = Job.objects.visible_to(self.user).filter(pk=options["job"]).first()
         if found is None:
-            raise CommandError(f"There is no job {job}.")
+            raise CommandError(f"There is no job {options['job']}.")
         require(found.project, self.user, Role.LABELLER)
         ended = following.run_here(found)
         self.answer({"job": ended.pk, "state": ended.state, "message": ended.message})

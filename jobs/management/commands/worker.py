@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 import signal
@@ -18,6 +19,7 @@ from django.db import DatabaseError, connections
 from django_q.tasks import async_task
 
 from jobs import dispatch, hosts, locks, reaper, tasks
+from jobs.models import Host
 
 log = logging.getLogger(__name__)
 
@@ -97,10 +99,8 @@ class TaskQueue:
             self.process.wait(timeout=3)
         except subprocess.TimeoutExpired:
             log.info("the task queue did not end in time")
-        try:
+        with contextlib.suppress(ProcessLookupError):
             os.killpg(self.process.pid, signal.SIGKILL)
-        except ProcessLookupError:
-            pass
         self.process.wait()
 
     def _start(self) -> None:
@@ -112,6 +112,5 @@ class TaskQueue:
         self.started = time.monotonic()
 
     def _is_wedged(self) -> bool:
-        host = hosts.Host.objects.filter(name=settings.TRAINPORTAL_HOST_NAME).first()
+        host = Host.objects.filter(name=settings.TRAINPORTAL_HOST_NAME).first()
         return host is not None and tasks.canary_is_late(host, time.monotonic() - self.started)
-

@@ -55,13 +55,13 @@ class Command(ProjectCommand):
     def _order(self, options: dict[str, Any]) -> TrainOrder:
         kernel = commands.find_kernel(self.project, options["kernel"])
         model_type = commands.find_model_type(self.project, options["model_type"])
-        train = commands.find_datasets(self.project, sum(options["train"], []))
+        train = commands.find_datasets(self.project, options["train"])
         return TrainOrder(
             project=self.project,
             model_type=model_type,
             kernel=kernel,
             train=train,
-            validation=commands.find_datasets(self.project, sum(options["validation"], [])),
+            validation=commands.find_datasets(self.project, options["validation"]),
             name=options["name"] or propose_name(self.project, model_type, train),
             description=options["description"],
             params=schema.defaults(kernel.schema) | _params(options["params"]),

@@ -8,7 +8,7 @@ from typing import Any
 from django.core.management.base import CommandError
 
 from jobs.models import State
-from models_app import commands
+from models_app import commands, listing
 from models_app.models import Operation, TrainedModel, Validation
 from models_app.orders import OrderRefused, ValidationOrder
 from projects_app.access import require
@@ -35,7 +35,7 @@ class Command(PortalCommand):
         model = self._model(options["model"], options["project"])
         require(model.project, self.user, Role.LABELLER)
         kernel = commands.find_kernel(model.project, options["kernel"]) if options["kernel"] else model.kernel
-        datasets = commands.find_datasets(model.project, sum(options["dataset"], []))
+        datasets = commands.find_datasets(model.project, options["dataset"])
         try:
             validation = ValidationOrder(model, kernel, datasets, options["operation"]).start(self.user)
         except OrderRefused as error:
@@ -50,7 +50,7 @@ class Command(PortalCommand):
         models = TrainedModel.objects.visible_to(self.user).select_related("project", "model_type", "kernel", "job")
         if project:
             models = models.filter(project__code=project)
-        found = list(models.filter(name=name)[:2]) or list(models.filter(pk=name) if name.isdigit() else [])
+        found = list(models.filter(name=name)[:2]) or list(models.filter(pk=listing.whole(name) or 0))
         if not found:
             raise CommandError(f"There is no model {name!r}.")
         if len(found) > 1:

@@ -1,0 +1,126 @@
+"""A runner dies; its kernel lives on, and a new runner goes on with the same one."""
+
+from __future__ import annotations
+
+import os
+import signal
+from datetime import timedelta
+
+import pytest
+from django.utils import timezone
+
+from jobs import dispatch, launchers, locks, queue, reaper, runfolder, runner
+from jobs.launchers import local, shim
+from jobs.models import Job, State
+from tests.jobs.conftest import wait_for
+
+DONE = "say(cmd='training_status', status='training_done')\n"
+
+
+@pytest.fixture
+def spawned(monkeypatch):
+    """Instead of a process of its own, the new runner is only noted."""
+    found: list[tuple[int, int]] = []
+    monkeypatch.setattr(dispatch, "spawn", lambda job: found.append((job.pk, job.epoch)))
+    return found
+
+
+@pytest.fixture
+def abandoned(submit, host, script_kind):
+    """A job whose kernel was started by a runner that died before it could say so."""
+
+    def make(code: str) -> Job:
+        job = submit(code)
+        assert queue.claim(job, host)
+        folder = runfolder.of(job)
+        folder.mkdir(parents=True, exist_ok=True)
+        launch = script_kind.prepare(job, folder, resume=False)
+        launchers.local.start(launch, attempt=0, grace=3.0)
+        return job
+
+    return make
+
+
+def silence(job: Job) -> None:
+    Job.objects.filter(pk=job.pk).update(lease_until=timezone.now() - timedelta(seconds=1))
+
+
+def test_a_new_runner_goes_on_with_the_kernel_that_runs(abandoned, host, spawned):
+    job = abandoned("import os, time; print('pid', os.getpid()); time.sleep(0.5)\n" + DONE)
+    silence(job)
+    assert reaper.look_after(host) == [job]
+    job.refresh_from_db()
+    assert spawned == [(job.pk, job.epoch)]
+    runner.run(job.pk, job.epoch)
+    job.refresh_from_db()
+    assert job.state == State.SUCCEEDED
+    assert runfolder.log(job).read_text().count("pid") == 1  # started once
+
+
+def test_a_new_runner_finds_the_exit_code_of_a_kernel_that_ended_meanwhile(abandoned, host, spawned):
+    job = abandoned("sys.exit(4)")
+    wait_for(lambda: (runfolder.of(job) / shim.EXIT).exists())
+    silence(job)
+    reaper.look_after(host)
+    job.refresh_from_db()
+    runner.run(job.pk, job.epoch)
+    job.refresh_from_db()
+    assert (job.state, job.exit_code) == (State.FAILED, 4)
+
+
+def test_a_runner_that_is_late_but_alive_keeps_its_job(abandoned, host, spawned):
+    job = abandoned(DONE)
+    silence(job)
+    with locks.hold(runfolder.of(job) / runfolder.RUNNER_LOCK):
+        assert reaper.look_after(host) == []
+    assert spawned == []
+
+
+def test_a_kernel_lost_without_a_trace_goes_back_into_the_queue_and_resumes(submit, host, script_kind):
+    job = submit("import time\nif RESUME: print('resumed')\nelse: time.sleep(60)\n" + DONE)
+    assert queue.claim(job, host)
+    folder = runfolder.of(job)
+    folder.mkdir(parents=True, exist_ok=True)
+    launch = script_kind.prepare(job, folder, resume=False)
+    handle = local.start(launch, attempt=0, grace=3.0)
+    (runfolder.output(job) / "save" / "resume.pth").write_text("a checkpoint")
+    started = local._read(folder / shim.STARTED)
+    os.kill(started["shim"][0], signal.SIGKILL)
+    os.kill(started["leader"][0], signal.SIGKILL)
+    wait_for(lambda: not locks.is_held(folder / shim.LOCK))
+    job.move((State.STARTING,), State.RUNNING, epoch=job.epoch, who="test", handle=handle)
+    runner.run(job.pk, job.epoch)
+    job.refresh_from_db()
+    assert (job.state, job.resumes) == (State.QUEUED, 1)
+    assert queue.claim(job, host)
+    runner.run(job.pk, job.epoch)
+    job.refresh_from_db()
+    assert job.state == State.SUCCEEDED
+    assert "resumed" in runfolder.log(job).read_text()
+
+
+def test_a_kernel_that_is_lost_again_and_again_fails_with_its_story(submit, host, script_kind, settings):
+    settings.JOB_RESUMES = 0
+    job = submit(DONE)
+    assert queue.claim(job, host)
+    folder = runfolder.of(job)
+    folder.mkdir(parents=True, exist_ok=True)
+    job.move(
+        (State.STARTING,), State.RUNNING, epoch=job.epoch, who="test",
+        handle={"launcher": "local", "folder": str(folder)},
+    )  # fmt: skip
+    runner.run(job.pk, job.epoch)
+    job.refresh_from_db()
+    assert job.state == State.FAILED
+    assert "Interrupted" in job.message
+
+
+def test_the_jobs_of_a_lost_host_go_back_into_the_queue(submit, host):
+    job = submit(DONE)
+    assert queue.claim(job, host)
+    long_ago = timezone.now() - timedelta(hours=1)
+    type(host).objects.update(seen_at=long_ago)
+    Job.objects.update(lease_until=long_ago)
+    assert reaper.give_up_lost_hosts() == [job]
+    job.refresh_from_db()
+    assert (job.state, job.resumes, job.leases.count()) == (State.QUEUED, 1, 0)

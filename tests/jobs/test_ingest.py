@@ -1,0 +1,147 @@
+"""What a kernel writes, read by offset: whole lines, once, whatever is in them."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from jobs import charts, ingest, runfolder
+from jobs.models import Fenced
+from kernels_app.contract import metrics
+
+
+@pytest.fixture
+def job(submit):
+    job = submit()
+    (runfolder.output(job) / "save" / "metrics").mkdir(parents=True)
+    return job
+
+
+@pytest.fixture
+def reader(job):
+    """A new reader each time, as after the death of the last one."""
+    return lambda: ingest.Ingest(job, runfolder.of(job), runfolder.output(job), lambda: None)
+
+
+@pytest.fixture
+def write(job):
+    def append(text: str, name: str = "loss.csv", mode: str = "a") -> None:
+        with (runfolder.output(job) / "save" / "metrics" / name).open(mode, newline="") as file:
+            file.write(text)
+
+    return append
+
+
+def values(job, series: str, chart: str = "loss") -> list:
+    rows = job.points.filter(chart=chart, series=series).order_by("pk")
+    return [[x, value] for x, value in rows.values_list("x", "value")]
+
+
+def test_half_a_line_waits_for_its_end(job, reader, write):
+    write("step,train\n1,0.5\n2,0.")
+    reader().step()
+    assert values(job, "train") == [[1, 0.5]]
+    write("25\n")
+    reader().step()
+    assert values(job, "train") == [[1, 0.5], [2, 0.25]]
+
+
+def test_rows_are_stored_once_however_often_readers_come_and_go(job, reader, write):
+    write("step,train\n" + "".join(f"{n},{n}\n" for n in range(100)))
+    for _ in range(3):
+        reader().step()
+    assert len(values(job, "train")) == 100
+
+
+def test_gaps_garbage_and_changing_columns_are_survived(job, reader, write):
+    write("﻿step, a, b\r\n1, 2, \r\n2,nan,inf\r\nrubbish\r\n3,x,1\r\n4,5,6,7\r\n5,1\r\n,1,2\r\n6,8,9\r\n")
+    reader().step()
+    assert values(job, "a") == [[1, 2], [2, None], [5, 1], [6, 8]]
+    assert values(job, "b") == [[1, None], [2, None], [5, None], [6, 9]]
+    assert job.cursors.get(file="metrics/loss.csv").bad_rows == 4
+
+
+def test_a_file_that_was_cut_back_replaces_its_rows(job, reader, write):
+    write("step,train\n1,1\n2,2\n3,3\n")
+    reader().step()
+    before = charts.since(job, 0)
+    metrics.cut_back(runfolder.output(job) / "save" / "metrics", 1)
+    write("2,20\n")
+    reader().step()
+    assert values(job, "train") == [[1, 1], [2, 20]]
+    after = charts.since(job, before["cursor"])
+    assert after["charts"][0]["replace"] is True
+    assert after["charts"][0]["series"][0]["points"] == [[1, 1], [2, 20]]
+
+
+def test_a_charts_answer_holds_only_what_is_new(job, reader, write):
+    write("step,train\n1,1\n")
+    reader().step()
+    first = charts.since(job, 0)
+    assert charts.since(job, first["cursor"]) is None
+    write("2,2\n")
+    reader().step()
+    second = charts.since(job, first["cursor"])
+    assert second["charts"] == [
+        {"name": "loss", "x": "step", "replace": False, "series": [{"name": "train", "points": [[2, 2]]}]}
+    ]
+
+
+def test_a_long_curve_is_thinned_and_its_spike_survives(job, reader, write):
+    rows = [f"{n},{1000 if n == 7777 else n % 10}\n" for n in range(20_000)]
+    write("step,train\n" + "".join(rows))
+    reader().step()
+    points = charts.since(job, 0)["charts"][0]["series"][0]["points"]
+    assert len(points) <= 1000
+    assert [7777, 1000] in points
+    assert [point[0] for point in points] == sorted(point[0] for point in points)
+
+
+def test_an_old_holder_stores_nothing(job, write):
+    def guard() -> None:
+        raise Fenced
+
+    write("step,train\n1,1\n")
+    with pytest.raises(Fenced):
+        ingest.Ingest(job, runfolder.of(job), runfolder.output(job), guard).step()
+    assert values(job, "train") == []
+    assert not job.cursors.exists()
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        b"not json",
+        b"[]",
+        b"{}",
+        b'{"project_key": "other", "status": "training_done"}',
+        b"\xff\xfe",
+        b"{" * 100_000,
+        b"x" * 300_000,
+    ],
+    ids=["text", "list", "empty", "other key", "binary", "deep", "long"],
+)
+def test_a_line_that_is_no_message_is_counted_and_changes_nothing(job, reader, line):
+    good = json.dumps({"project_key": job.run_key, "status": "training_ing", "percentage": 5, "step": 3}).encode()
+    (runfolder.of(job) / "status.jsonl").write_bytes(line + b"\n" + good + b"\n")
+    reader().step()
+    job.refresh_from_db()
+    assert (job.percentage, job.step, job.kernel_done, job.bad_lines) == (5, 3, False, 1)
+
+
+@pytest.mark.parametrize(("said", "shown"), [(150, 100), (-5, 0), ("42", 42), (None, 0), ("x", 0), (1e400, 0)])
+def test_a_percentage_is_held_between_0_and_100(job, reader, said, shown):
+    message = {"project_key": job.run_key, "status": "training_ing", "percentage": said}
+    (runfolder.of(job) / "status.jsonl").write_text(json.dumps(message) + "\n")
+    reader().step()
+    job.refresh_from_db()
+    assert job.percentage == shown
+
+
+def test_best_and_last_know_which_way_is_better(job, reader, write):
+    write("step,val_loss,accuracy\n1,3,0.5\n2,1,0.9\n3,2,0.7\n")
+    reader().step()
+    scores = charts.best_and_last(job, {})["loss"]
+    assert (scores["val_loss"]["best"], scores["val_loss"]["best_at"], scores["val_loss"]["last"]) == (1, 2, 2)
+    assert (scores["accuracy"]["best"], scores["accuracy"]["best_at"]) == (0.9, 2)

@@ -1,0 +1,180 @@
+"""A program from its claim to its end: real processes, judged as the contract says."""
+
+from __future__ import annotations
+
+import threading
+
+import pytest
+from django.db.models import F
+
+from jobs import locks, queue, runfolder, runner
+from jobs.models import Job, JobEvent, Lease, State
+from tests.jobs.conftest import wait_for
+
+SAY_DONE = "say(cmd='training_status', status='training_done')\n"
+
+
+def test_a_program_that_says_done_and_exits_well_succeeds(run, script_kind):
+    job = run(SAY_DONE)
+    assert (job.state, job.exit_code, job.message, job.remark) == (State.SUCCEEDED, 0, "", "")
+    assert job.percentage == 100
+    assert script_kind.finished == [job.pk]
+
+
+def test_each_change_of_state_is_an_event_with_its_author(run):
+    job = run(SAY_DONE)
+    steps = list(job.events.values_list("old", "new"))
+    assert steps == [
+        ("", "QUEUED"), ("QUEUED", "STARTING"), ("STARTING", "RUNNING"), ("RUNNING", "FINALIZING"),
+        ("FINALIZING", "SUCCEEDED"),
+    ]  # fmt: skip
+    assert all(job.events.values_list("who", flat=True))
+
+
+def test_the_devices_are_free_again_after_the_end(run):
+    run(SAY_DONE)
+    assert not Lease.objects.exists()
+
+
+def test_exit_0_without_done_succeeds_with_a_remark(run):
+    job = run("pass")
+    assert job.state == State.SUCCEEDED
+    assert "without saying" in job.remark
+
+
+def test_done_and_then_a_crash_succeeds_with_a_remark(run):
+    job = run(SAY_DONE + "sys.exit(9)")
+    assert job.state == State.SUCCEEDED
+    assert "exit code 9" in job.remark
+
+
+def test_exit_3_fails_and_says_so(run, script_kind):
+    job = run("sys.exit(3)")
+    assert (job.state, job.exit_code) == (State.FAILED, 3)
+    assert "exit code 3" in job.message
+    assert script_kind.kept == [job.pk]
+
+
+def test_an_error_message_is_final_whatever_comes_later(run):
+    job = run("say(cmd='training_status', status='training_error', message='The disk is full.')\n" + SAY_DONE)
+    assert (job.state, job.message) == (State.FAILED, "The disk is full.")
+
+
+def test_the_failure_file_is_quoted_before_the_traceback(run):
+    job = run("pathlib.Path('out/failure').write_text('No images.')\nraise ValueError('deep inside')")
+    assert job.message == "No images."
+
+
+def test_the_last_line_of_the_traceback_is_quoted(run):
+    job = run("raise ValueError('learning rate too high')")
+    assert job.message == "ValueError: learning rate too high"
+
+
+def test_a_killed_program_names_the_signal(run):
+    job = run("import os, signal; os.kill(os.getpid(), signal.SIGKILL)")
+    assert job.state == State.FAILED
+    assert "SIGKILL" in job.message
+
+
+def test_results_that_are_not_there_fail_a_job_that_says_done(run):
+    job = run(SAY_DONE, owes=["save/checkpoint.pth"])
+    assert job.state == State.FAILED
+    assert "save/checkpoint.pth" in job.message
+
+
+def test_a_program_that_cannot_be_prepared_fails_with_its_reason(run):
+    job = run("", refuse="The dataset is gone.")
+    assert (job.state, job.message) == (State.FAILED, "The dataset is gone.")
+    assert not Lease.objects.exists()
+
+
+def test_the_environment_holds_nothing_of_the_portal(run, monkeypatch):
+    monkeypatch.setenv("DATABASE_SECRET", "hush")
+    job = run("import os; print(sorted(os.environ))\n" + SAY_DONE)
+    assert "DATABASE_SECRET" not in runfolder.log(job).read_text()
+
+
+def test_progress_and_metrics_are_read_while_it_runs_and_to_the_last_line(run):
+    job = run(
+        "metric('step,train_loss,val_loss\\n')\n"
+        "for n in range(50):\n"
+        "    metric(f'{n},{1 / (n + 1)},\\n')\n"
+        "    say(cmd='training_status', status='training_ing', percentage=2 * n, step=n)\n"
+        "metric('50,0.5,0.25')\n" + SAY_DONE
+    )
+    assert job.step == 49
+    points = job.points.filter(series="val_loss").order_by("pk")
+    assert points.count() == 51
+    assert [points.first().value, points.last().value] == [None, 0.25]
+
+
+def test_a_status_line_with_another_key_is_counted_and_changes_nothing(run):
+    job = run("KEY = 'stolen'\nsay(cmd='training_status', status='training_error', message='x')\nsys.exit(0)")
+    assert job.state == State.SUCCEEDED
+    assert job.bad_lines == 1
+
+
+def test_an_earlier_holder_writes_nothing(submit, host):
+    job = submit("pass")
+    assert queue.claim(job, host)
+    Job.objects.filter(pk=job.pk).update(epoch=job.epoch + 1)
+    runner.run(job.pk, job.epoch)
+    job.refresh_from_db()
+    assert job.state == State.STARTING
+    assert not (runfolder.of(job) / "program.py").exists()
+
+
+def test_a_second_runner_of_the_same_job_leaves_at_once(submit, host):
+    job = submit("pass")
+    assert queue.claim(job, host)
+    folder = runfolder.of(job)
+    folder.mkdir(parents=True)
+    with locks.hold(folder / runfolder.RUNNER_LOCK):
+        runner.run(job.pk, job.epoch)
+    job.refresh_from_db()
+    assert job.state == State.STARTING
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_running_program_is_cancelled_with_sigterm_and_keeps_what_it_saved(submit, host, alice, script_kind):
+    job = submit(
+        "import signal, time\n"
+        "def bye(*_): pathlib.Path('out/save/resume.pth').write_text('x'); sys.exit(0)\n"
+        "signal.signal(signal.SIGTERM, bye)\n"
+        "metric('step,loss\\n1,2\\n')\n"
+        "time.sleep(60)\n"
+    )
+    assert queue.claim(job, host)
+    thread = threading.Thread(target=_run_in_thread, args=(job,))
+    thread.start()
+    wait_for(lambda: job.points.exists())
+    job.request_cancel(by=alice)
+    job.request_cancel(by=alice)  # a second click does no harm
+    thread.join(20)
+    job.refresh_from_db()
+    assert (job.state, job.message) == (State.CANCELLED, "")
+    assert (runfolder.output(job) / "save" / "resume.pth").exists()
+    assert script_kind.kept == [job.pk]
+    assert JobEvent.objects.filter(job=job, why="cancel asked", who="alice", old=F("new")).count() == 1
+    assert not Lease.objects.exists()
+
+
+def test_a_waiting_job_is_cancelled_at_once(submit, alice):
+    job = submit()
+    job.request_cancel(by=alice)
+    assert job.state == State.CANCELLED
+
+
+def test_an_ended_job_is_not_changed_by_a_late_cancel(run, alice):
+    job = run(SAY_DONE)
+    job.request_cancel(by=alice)
+    assert (job.state, job.cancel_requested_at) == (State.SUCCEEDED, None)
+
+
+def _run_in_thread(job: Job) -> None:
+    from django.db import connection
+
+    try:
+        runner.run(job.pk, job.epoch)
+    finally:
+        connection.close()

@@ -1,0 +1,125 @@
+"""The shim: no process is left, whatever the program does."""
+
+from __future__ import annotations
+
+import sys
+import time
+
+import pytest
+
+from jobs import locks
+from jobs.kinds import Launch
+from jobs.launchers import local, shim
+from jobs.launchers.errors import LaunchFailed, Lost
+from tests.jobs.conftest import wait_for
+
+
+@pytest.fixture
+def start(tmp_path):
+    def make(code: str, *, grace: float = 2.0):
+        (tmp_path / "program.py").write_text(code)
+        argv = [sys.executable, "program.py"]
+        return local.start(Launch(argv, {"PATH": "/usr/bin:/bin"}, tmp_path, tmp_path, "key"), attempt=0, grace=grace)
+
+    return make
+
+
+def alive(mark: str) -> list[str]:
+    import psutil
+
+    found = []
+    for process in psutil.process_iter():
+        try:
+            if mark in " ".join(process.cmdline()):
+                found.append(process.pid)
+        except psutil.Error:
+            continue
+    return found
+
+
+def test_the_exit_code_is_kept_in_a_file(start, tmp_path):
+    handle = start("import sys; sys.exit(5)")
+    wait_for(lambda: local.poll(handle) is not None)
+    assert local.poll(handle) == 5
+
+
+def test_the_lock_is_held_while_it_lives(start, tmp_path):
+    handle = start("import time; time.sleep(0.5)")
+    assert locks.is_held(tmp_path / shim.LOCK)
+    assert local.poll(handle) is None
+    wait_for(lambda: local.poll(handle) == 0)
+
+
+def test_a_program_that_does_not_exist_ends_with_127(tmp_path):
+    launch = Launch(["/no/such/program"], {}, tmp_path, tmp_path, "key")
+    handle = local.start(launch, attempt=0, grace=1.0)
+    wait_for(lambda: local.poll(handle) == 127)
+    assert "could not be started" in (tmp_path / shim.LOG).read_text()
+
+
+def test_a_program_that_ignores_sigterm_is_killed_after_the_grace(start):
+    handle = start(
+        "import signal, time; signal.signal(15, signal.SIG_IGN); print('up', flush=True); time.sleep(60)", grace=0.5
+    )
+    time.sleep(0.3)
+    local.stop(handle)
+    local.stop(handle)
+    wait_for(lambda: local.poll(handle) is not None, 5)
+    assert local.poll(handle) == -9
+
+
+def test_children_in_sessions_of_their_own_are_swept_too(start, tmp_path):
+    mark = f"mark-{tmp_path.name}"
+    handle = start(
+        f"""
+import os, signal, subprocess, sys, time
+code = "import signal, time; signal.signal(15, signal.SIG_IGN); time.sleep(60)"
+subprocess.Popen([sys.executable, "-c", code, {mark!r}], start_new_session=True)
+if os.fork() == 0:
+    os.setsid()
+    if os.fork() == 0:
+        os.execv(sys.executable, [sys.executable, "-c", code, {mark!r}])
+    os._exit(0)
+time.sleep(60)
+""",
+        grace=0.5,
+    )
+    wait_for(lambda: len(alive(mark)) >= 2)
+    local.stop(handle)
+    wait_for(lambda: local.poll(handle) is not None, 8)
+    assert alive(mark) == []
+
+
+def test_what_a_finished_leader_leaves_behind_keeps_the_lock_until_it_is_swept(start, tmp_path):
+    mark = f"mark-{tmp_path.name}"
+    handle = start(
+        f"""
+import subprocess, sys
+subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)", {mark!r}], start_new_session=True)
+""",
+        grace=0.8,
+    )
+    wait_for(lambda: (tmp_path / shim.EXIT).exists())
+    assert local.poll(handle) is None
+    wait_for(lambda: local.poll(handle) == 0, 5)
+    assert alive(mark) == []
+
+
+def test_a_second_start_while_the_first_lives_is_refused(start):
+    handle = start("import time; time.sleep(5)")
+    with pytest.raises(LaunchFailed):
+        start("pass")
+    local.stop(handle)
+    wait_for(lambda: local.poll(handle) is not None)
+
+
+def test_the_handle_of_this_attempt_is_found_and_that_of_another_is_not(start, tmp_path):
+    handle = start("pass")
+    wait_for(lambda: local.poll(handle) is not None)
+    assert local.find(tmp_path, 0) == handle
+    assert local.find(tmp_path, 1) is None
+
+
+def test_a_program_nobody_knows_the_end_of_is_lost(tmp_path):
+    with pytest.raises(Lost):
+        local.poll({"launcher": "local", "folder": str(tmp_path)})

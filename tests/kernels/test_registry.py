@@ -1,0 +1,148 @@
+"""Registering a package: the same files are the same kernel, changed files a new version, a bad one leaves nothing."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from django.core.management import call_command
+
+from kernels_app import registry
+from kernels_app.models import Kernel, KernelState, KernelSwitch
+from kernels_app.registry import BadKernel
+from projects_app.models import ModelType
+from tests import fake_kernels
+
+pytestmark = pytest.mark.django_db
+
+
+def test_a_package_becomes_a_kernel_with_its_files():
+    files = fake_kernels.files("OD")
+    kernel = registry.register(files)
+    assert (str(kernel), kernel.state, kernel.types, kernel.is_bundled) == (
+        "fake-od@1",
+        KernelState.READY,
+        ["OD"],
+        False,
+    )
+    assert {path.name: path.read_bytes() for path in kernel.folder.iterdir()} == files
+
+
+def test_the_same_files_are_the_same_kernel():
+    first = fake_kernels.register()
+    assert fake_kernels.register() == first
+    assert Kernel.objects.filter(name="fake-cl").count() == 1
+
+
+def test_changed_files_are_a_new_version_even_where_the_version_says_otherwise():
+    first = fake_kernels.register()
+    changed = fake_kernels.register(supported_operations={"const": "training"})
+    assert changed.version.startswith("1+")
+    assert changed.digest.startswith(changed.version.removeprefix("1+"))
+    assert first.folder != changed.folder
+    assert fake_kernels.register(version="2").version == "2"
+    assert list(Kernel.objects.filter(name="fake-cl").newest().values_list("version", flat=True)) == ["2"]
+
+
+def test_files_that_are_gone_come_back():
+    kernel = fake_kernels.register()
+    for path in kernel.folder.iterdir():
+        path.unlink()
+    kernel.folder.rmdir()
+    assert fake_kernels.register() == kernel
+    assert (kernel.folder / "train.py").is_file()
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "says"),
+    [
+        ("kernel.toml", None, "kernel.toml"),
+        ("kernel.toml", b"name = ", "kernel.toml"),
+        ("kernel.toml", b"\xff\xfe", "kernel.toml"),
+        ("kernel.toml", b'version = "1"', "name"),
+        ("kernel.toml", b'name = 3\nversion = "1"', "name"),
+        ("kernel.toml", b'name = "x"\nversion = 1', "version"),
+        ("model_schema.json", None, "model_schema.json is missing"),
+        ("model_schema.json", b"{", "model_schema.json: "),
+        ("model_schema.json", b"\xff", "model_schema.json: "),
+        ("model_schema.json", b"[]", "must be a JSON object"),
+        ("model_schema.json", b'{"properties": {}}', "/properties"),
+    ],
+)
+def test_a_package_that_is_no_kernel_is_refused_and_leaves_nothing(home, name, content, says):
+    before = Kernel.objects.count()
+    files = fake_kernels.files()
+    if content is None:
+        del files[name]
+    else:
+        files[name] = content
+    with pytest.raises(BadKernel, match=says):
+        registry.register(files)
+    assert Kernel.objects.count() == before
+    assert not (home / "kernels").exists()
+
+
+def test_a_schema_whose_default_contradicts_it_is_refused_with_the_place():
+    files = fake_kernels.files()
+    found = json.loads(files["model_schema.json"])
+    found["properties"]["training_params"]["properties"]["lr"]["default"] = 7
+    files["model_schema.json"] = json.dumps(found).encode()
+    with pytest.raises(BadKernel, match="lr/default: The default contradicts the schema: lr: must be at most 1"):
+        registry.register(files)
+
+
+def test_migrating_registers_the_bundled_kernels_once():
+    call_command("migrate", verbosity=0)
+    found = list(Kernel.objects.filter(is_bundled=True).order_by("name"))
+    assert [kernel.types for kernel in found] == [["CL"], ["OD"]]
+    assert all((kernel.folder / "train.py").is_file() for kernel in found)
+    call_command("migrate", verbosity=0)
+    assert list(Kernel.objects.filter(is_bundled=True).order_by("name")) == found
+
+
+def test_what_comes_with_the_portal_is_on_unless_switched_off_and_the_rest_is_off(project):
+    bundled, own = fake_kernels.register(), fake_kernels.register("OD", is_on=False)
+    assert set(Kernel.objects.on_in(project)) & {bundled, own} == {bundled}
+    KernelSwitch.objects.create(kernel=bundled, project=project, is_on=False)
+    KernelSwitch.objects.create(kernel=own, project=project, is_on=True)
+    assert set(Kernel.objects.on_in(project)) & {bundled, own} == {own}
+
+
+@pytest.mark.parametrize(
+    ("section", "operations"),
+    [
+        (None, ["training", "validation", "inference"]),
+        ({"const": "training, inference"}, ["training", "inference"]),
+        ({"const": ["training"]}, ["training"]),
+        ("training,validation", ["training", "validation"]),
+        (["training"], ["training"]),
+    ],
+)
+def test_supported_operations_are_read_as_kernels_write_them(section, operations):
+    more = {} if section is None else {"supported_operations": section}
+    kernel = Kernel(schema=fake_kernels.make_schema(**more))
+    assert kernel.operations == operations
+
+
+@pytest.mark.parametrize(
+    ("section", "expected"),
+    [
+        (None, (1, 1)),
+        ({"minimum": 1, "maximum": 8}, (1, 8)),
+        ({"minimum": 2}, (2, 2)),
+        ({"maximum": 4}, (1, 4)),
+        ({"const": 4}, (4, 4)),
+        ({"enum": [1, 2, 4]}, (1, 4)),
+    ],
+)
+def test_the_range_of_devices_is_read(section, expected):
+    more = {} if section is None else {"supported_gpu_count": section}
+    assert Kernel(schema=fake_kernels.make_schema(**more)).gpu_range == expected
+
+
+def test_a_kernel_bound_to_codes_takes_no_other(project):
+    model_type = ModelType(project=project, code="CL_A", training_type="CL")
+    bound = Kernel(training_types=",CL,", schema=fake_kernels.make_schema(model_type={"enum": ["CL_A"]}))
+    other = Kernel(training_types=",CL,", schema=fake_kernels.make_schema(model_type={"enum": ["CL_B"]}))
+    constant = Kernel(training_types=",CL,", schema=fake_kernels.make_schema(model_type={"const": "CL_B"}))
+    assert [kernel.supports(model_type) for kernel in (bound, other, constant)] == [True, False, False]

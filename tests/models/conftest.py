@@ -1,0 +1,116 @@
+"""A project that can train: datasets, a model type, a fake kernel, and what to do with them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+from PIL import Image as Picture
+
+from datasets_app import importing
+from datasets_app.formats import Source
+from datasets_app.models import Dataset
+from datasets_app.records import ImageRecord, Reading, Shape
+from jobs import following
+from jobs.models import Job, State
+from kernels_app.models import Kernel
+from models_app.models import TrainedModel, Validation
+from models_app.orders import TrainOrder, ValidationOrder
+from projects_app.models import ModelType, Project, User
+from tests import fake_kernels
+
+
+@pytest.fixture(autouse=True)
+def quick(settings) -> None:
+    settings.JOB_POLL = 0.02
+    settings.JOB_GRACE = 0.5
+
+
+def import_parts(
+    project: Project, user: User, folder: Path, training_type: str = "CL", *, name: str = "parts", each: int = 2
+) -> dict[str, Dataset]:
+    """`parts-train` and `parts-val`, by split: `each` images of GOOD and of BAD; for OD with one box of that class."""
+    records = []
+    for split in ("train", "val"):
+        for number in range(each):
+            for code in ("GOOD", "BAD"):
+                path = f"{split}/{code}-{number}.png"
+                (folder / path).parent.mkdir(parents=True, exist_ok=True)
+                colour = (250 if code == "GOOD" else 20, 40 * number, 0 if split == "train" else 200)
+                Picture.new("RGB", (40, 30), colour).save(folder / path)
+                box = (Shape(code, "rectangle", ((2, 3), (20, 18))),) if training_type == "OD" else ()
+                category = code if training_type == "CL" else None
+                records.append(ImageRecord(path, category=category, shapes=box, labelled=True, split=split))
+    reading = Reading("test", tuple(records), ("GOOD", "BAD"), is_classification=training_type == "CL")
+    plan = importing.propose(project, name, reading, importing.Options())
+    datasets = importing.commit(project, user, Source(folder), reading, plan)
+    return {dataset.split: dataset for dataset in datasets}
+
+
+@dataclass
+class Shop:
+    """Everything that a training of one training type needs, and the verbs."""
+
+    project: Project
+    user: User
+    model_type: ModelType
+    kernel: Kernel
+    train: Dataset
+    val: Dataset
+    count: int = field(default=0)
+
+    def order(self, **changed: Any) -> TrainOrder:
+        self.count += 1
+        usual = {
+            "project": self.project, "model_type": self.model_type, "kernel": self.kernel, "train": [self.train],
+            "validation": [self.val], "name": f"{self.model_type.code} {self.count}",
+        }  # fmt: skip
+        behaviour = {key: changed.pop(key) for key in list(changed) if key in fake_kernels.PROPERTIES}
+        return TrainOrder(**(usual | {"params": fake_kernels.params(**behaviour)} | changed))
+
+    def trained(self, **changed: Any) -> TrainedModel:
+        """A model whose training has ended, as its settings say."""
+        model = self.order(**changed).start(self.user)
+        following.run_here(model.job)
+        return TrainedModel.objects.get(pk=model.pk)
+
+    def finished(self, **changed: Any) -> TrainedModel:
+        model = self.trained(**changed)
+        assert model.job.state == State.SUCCEEDED, model.job.message
+        return model
+
+    def validated(self, model: TrainedModel, **changed: Any) -> Validation:
+        usual = {"model": model, "kernel": model.kernel, "datasets": [self.val]}
+        validation = ValidationOrder(**(usual | changed)).start(self.user)
+        following.run_here(validation.job)
+        return Validation.objects.get(pk=validation.pk)
+
+
+@pytest.fixture
+def make_shop(project, bob, tmp_path) -> Callable[..., Shop]:
+    def make(training_type: str = "CL", *, to: Project = project, name: str = "parts", **more: Any) -> Shop:
+        source = tmp_path / f"source-{to.code}-{name}"
+        found = import_parts(to, bob, source, training_type, name=name)
+        model_type = ModelType.objects.get(project=to, training_type=training_type)
+        kernel = fake_kernels.register(training_type, **more)
+        return Shop(to, bob, model_type, kernel, found["train"], found["val"])
+
+    return make
+
+
+@pytest.fixture
+def shop(make_shop) -> Shop:
+    return make_shop()
+
+
+@pytest.fixture
+def other_shop(make_shop, db) -> Shop:
+    """The same in a project that bob is no member of."""
+    return make_shop(to=Project.objects.create(code="pumps", name="Pumps"), name="pumps")
+
+
+def rows_left() -> dict[str, int]:
+    return {"models": TrainedModel.objects.count(), "jobs": Job.objects.count()}
