@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Protocol
 if TYPE_CHECKING:
     from jobs.models import Job
 
-Progress = Callable[[float, str], None]  # percentage 0..100, a sentence; raises Cancelled when asked to stop
+# percentage 0..100 and a short sentence; raises Cancelled when somebody asked for an end
+Progress = Callable[[float, str], None]
 
 
 class JobError(Exception):

@@ -86,7 +86,8 @@ class Kernel(models.Model):
 
     def supports(self, model_type: ModelType) -> bool:
         """Whether it may train `model_type`: its training type, and its code where the schema binds the codes."""
-        codes = self._section("model_type").get("enum")
+        section = self._section("model_type")
+        codes = section.get("enum", [section["const"]] if "const" in section else None)
         return model_type.training_type in self.types and (codes is None or model_type.code in codes)
 
     def supports_operation(self, operation: str) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -93,12 +94,25 @@ def to_text(value: Any) -> str:
     return json.dumps(value, ensure_ascii=False)
 
 
+def parse(text: str) -> Any:
+    """A value out of JSON. What JSON cannot hold (NaN, 1e999) stays text, so that the check can quote it.
+
+    Raises ValueError, RecursionError.
+    """
+    return json.loads(text, parse_constant=lambda name: name, parse_float=_finite)
+
+
 def kind_of(part: Mapping[str, Any]) -> str:
     """Which input fits: what is none of the simple ones is typed as JSON."""
     if "enum" in part:
         return "enum" if all(isinstance(v, str | int | float | bool) for v in part["enum"]) else "json"
     kind = part.get("type")
     return kind if isinstance(kind, str) and kind in ("integer", "number", "string", "boolean") else "json"
+
+
+def _finite(text: str) -> float | str:
+    value = float(text)
+    return value if math.isfinite(value) else text
 
 
 def _field(name: str, part: dict[str, Any], text: str, default: str, required: bool) -> ParamField:
@@ -143,7 +157,7 @@ def _value(part: Mapping[str, Any], text: str) -> Any:
     if kind == "string":
         return text
     try:
-        value = json.loads(text, parse_constant=lambda name: name)
+        value = parse(text)
     except (ValueError, RecursionError):
         return text
     if kind == "integer" and isinstance(value, float) and value.is_integer():

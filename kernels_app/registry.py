@@ -64,10 +64,14 @@ def after_migrate(sender: AppConfig, **kwargs: Any) -> None:
 
 def _about(files: dict[str, bytes]) -> dict[str, str]:
     try:
-        found = tomllib.loads(files["kernel.toml"].decode("utf-8"))
-        return {"name": found["name"], "version": found["version"], "description": found.get("description", "")}
+        found = {"description": ""} | tomllib.loads(files["kernel.toml"].decode("utf-8"))
+        about = {key: found[key] for key in ("name", "version", "description")}
     except (KeyError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise BadKernel(f"kernel.toml: {error}") from error
+    for key, value in about.items():
+        if not isinstance(value, str) or (key != "description" and not value.strip()):
+            raise BadKernel(f"kernel.toml: {key} must be a text; it is {value!r}")
+    return about
 
 
 def _schema(files: dict[str, bytes]) -> dict[str, Any]:

@@ -17,6 +17,8 @@ from django.utils.translation import gettext as _
 from jsonschema import Draft202012Validator, SchemaError, ValidationError
 from jsonschema.validators import extend
 from referencing import Registry
+from referencing.exceptions import Unresolvable
+from referencing.jsonschema import DRAFT202012
 
 from kernels_app.contract import TRAINING_TYPES
 
@@ -81,6 +83,8 @@ def faults(schema: Any) -> list[Fault]:
         Draft202012Validator.check_schema(validator(schema).schema)
     except SchemaError as error:
         return [Fault(_pointer(error.absolute_path), error.message)]
+    if lost := list(_lost_references(validator(schema).schema)):
+        return lost
     return [_default_fault(problem) for problem in check_params(schema, defaults(schema), allow_missing=True)]
 
 
@@ -125,7 +129,11 @@ def check(schema: dict[str, Any], document: dict[str, Any]) -> list[Problem]:
     """Everything that is wrong with a `model.json`, a sentence each."""
     names = sorted(params_schema(schema).get("properties", {}))
     found: list[Problem] = []
-    for error in sorted(validator(schema).iter_errors(document), key=lambda e: [str(p) for p in e.absolute_path]):
+    try:
+        errors = sorted(validator(schema).iter_errors(document), key=lambda e: [str(p) for p in e.absolute_path])
+    except RecursionError:
+        return [Problem(f"/{PARAMS}", "", _("The kernel's schema refers to itself without end."))]
+    for error in errors:
         for problem in _explain(error, names):
             if problem not in found:
                 found.append(problem)
@@ -178,6 +186,28 @@ def _refusals(node: Any, pointer: str = "", depth: int = 0) -> Iterator[tuple[st
         if key == "pattern" and isinstance(value, str) and not _is_safe(value):
             yield f"{pointer}/{key}", _("This pattern cannot be used (no look-around, no back-references).")
         yield from _refusals(value, f"{pointer}/{_escape(key)}", depth + 1)
+
+
+def _lost_references(schema: dict[str, Any]) -> Iterator[Fault]:
+    """References to a place in the document where nothing is."""
+    base = str(schema.get("$id", ""))
+    resolver = Registry().with_resource(base, DRAFT202012.create_resource(schema)).resolver(base)
+    for pointer, reference in _references(schema):
+        try:
+            resolver.lookup(reference)
+        except Unresolvable:
+            yield Fault(pointer, _("The schema has nothing at “%(ref)s”.") % {"ref": reference})
+
+
+def _references(node: Any, pointer: str = "") -> Iterator[tuple[str, str]]:
+    if isinstance(node, list):
+        for n, value in enumerate(node):
+            yield from _references(value, f"{pointer}/{n}")
+    if isinstance(node, dict):
+        for key, value in node.items():
+            if key == "$ref" and isinstance(value, str):
+                yield f"{pointer}/$ref", value
+            yield from _references(value, f"{pointer}/{_escape(key)}")
 
 
 def _is_safe(pattern: str) -> bool:

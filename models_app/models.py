@@ -14,7 +14,7 @@ from datasets_app.models import Dataset, Snapshot
 from jobs.models import Job, State
 from kernels_app.contract import results
 from kernels_app.models import Kernel
-from projects_app.models import ModelType, OwnedQuerySet, Project, User
+from projects_app.models import ModelType, OwnedQuerySet, Project, TrainingType, User
 
 
 class Origin(models.TextChoices):
@@ -142,6 +142,11 @@ class Validation(models.Model):
     @property
     def folder(self) -> Path:
         return settings.TRAINPORTAL_HOME / "validations" / str(self.pk)
+
+    @property
+    def finds_shapes(self) -> bool:
+        """Whether its predictions are scored shapes, not judgements of what is given."""
+        return self.model.model_type.training_type in (TrainingType.OD, TrainingType.SEG)
 
     @property
     def headline(self) -> list[tuple[str, float]]:

@@ -28,10 +28,15 @@ class Card:
     prediction: Prediction
     truth: list[Overlay] = field(default_factory=list)
     found: list[Overlay] = field(default_factory=list)
+    objects: list[dict[str, Any]] = field(default_factory=list)  # what `found` draws, as it was stored
 
 
-def cards(validation: Validation, images: Sequence[Image], predictions: Sequence[Prediction]) -> list[Card]:
-    """Truth from the labels of the datasets, prediction from the validation; two queries for any number of images."""
+def cards(validation: Validation, predictions: Sequence[Prediction], least: float | None = None) -> list[Card]:
+    """Truth from the labels of the datasets, prediction from the validation; one query for any number of images.
+
+    Shapes that score below `least` are left out.
+    """
+    images = [row.image for row in predictions]
     types = validation.model.model_type.annotation_types.values("pk")
     labels = Annotation.objects.filter(image__in=images, annotation_type__in=types, is_roi=False)
     by_image: dict[int, list[Overlay]] = {}
@@ -39,9 +44,15 @@ def cards(validation: Validation, images: Sequence[Image], predictions: Sequence
         text = str(label.annotation_type) if label.verdict is None else str(label.verdict).lower()
         by_image.setdefault(label.image_id, []).append(_overlay(label.points, label.kind, text))
     return [
-        Card(row.image, row, by_image.get(row.image_id, []), [_found(entry) for entry in row.objects_found])
-        for row in predictions
+        Card(row.image, row, by_image.get(row.image_id, []), [_found(entry) for entry in shown], shown)
+        for row, shown in ((row, _shown(row, least)) for row in predictions)
     ]
+
+
+def _shown(row: Prediction, least: float | None) -> list[dict[str, Any]]:
+    """The objects that are sure enough; one without a score always is."""
+    objects: list[dict[str, Any]] = row.objects_found
+    return [entry for entry in objects if least is None or entry.get("score") is None or entry["score"] >= least]
 
 
 def _found(entry: dict[str, Any]) -> Overlay:

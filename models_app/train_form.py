@@ -107,10 +107,9 @@ class TrainForm(forms.Form):
         self._set("kernel", Kernel.objects.filter(pk__in=[kernel.pk for kernel in kernels]))
         chosen = next((kernel for kernel in self.offered if str(kernel.pk) == typed), None)
         self.chosen_kernel = chosen or (self.offered[0] if self.offered else None)
-        if self.chosen_kernel and str(self.chosen_kernel.pk) != typed:
-            data = cast(QueryDict, self.data).copy()
-            data["kernel"] = str(self.chosen_kernel.pk)
-            self.data = data
+        self.is_kernel_replaced = bool(typed) and chosen is None
+        if self.chosen_kernel:
+            self.data = _for_kernel(cast(QueryDict, self.data), self.chosen_kernel)
 
     def _chosen(self, name: str, queryset: QuerySet[Any]) -> Any:
         value = whole(self.data.get(name, ""))
@@ -188,6 +187,19 @@ class TrainForm(forms.Form):
                     self._errors.pop(name, None)  # type: ignore[attr-defined]
 
 
+def _for_kernel(given: QueryDict, kernel: Kernel) -> QueryDict:
+    """The data with `kernel` chosen. Where the inputs showed another kernel's settings, what was typed stays, but what
+    stood there as that one's default gives way to the default of this one."""
+    data = given.copy()
+    shown = str(data.get("shown_kernel", ""))
+    data["kernel"] = data["shown_kernel"] = str(kernel.pk)
+    before = Kernel.objects.filter(pk=whole(shown) or 0).first() if shown != str(kernel.pk) else None
+    for field in params.fields(before.schema, params.typed(data)) if before else []:
+        if not field.is_changed:
+            data.pop(field.html_name, None)
+    return data
+
+
 def labelled_counts(project: Project, model_type: ModelType) -> dict[int, int]:
     """By dataset: how many images can teach `model_type`."""
     if model_type.training_type in (TrainingType.OD, TrainingType.SEG):
@@ -217,8 +229,7 @@ def initial(project: Project, query: Mapping[str, Any]) -> QueryDict:
         given = cast(QueryDict, query).getlist(name)
         if given:
             data.setlist(name, given)
-    _fill_usual(project, data)
-    return data
+    return fill_usual(project, data)
 
 
 def _source(project: Project, query: Mapping[str, Any]) -> tuple[TrainedModel, bool] | None:
@@ -229,8 +240,8 @@ def _source(project: Project, query: Mapping[str, Any]) -> tuple[TrainedModel, b
     return None
 
 
-def _fill_usual(project: Project, data: QueryDict) -> None:
-    """One device; the only model type; a proposed name. A dataset alone says which model type it is for."""
+def fill_usual(project: Project, data: QueryDict) -> QueryDict:
+    """What was left open: one device, a proposed name, the model type that the datasets are for."""
     data.setdefault("devices", "1")
     types = ModelType.objects.filter(project=project)
     train = Dataset.objects.filter(project=project, pk__in=filter(None, map(whole, data.getlist("train"))))
@@ -241,6 +252,9 @@ def _fill_usual(project: Project, data: QueryDict) -> None:
     if len(train) == 1 and not data.getlist("validation") and train[0].name.endswith("-train"):
         sibling = Dataset.objects.filter(project=project, name=train[0].name.removesuffix("train") + "val").first()
         data.setlist("validation", [str(sibling.pk)] if sibling else [])
+    if data.get("name") == data.get("proposed"):
+        data["name"] = ""
     if not data.get("name") and (number := whole(str(data["model_type"]))):
         model_type = types.filter(pk=number).first()
-        data["name"] = propose_name(project, model_type, list(train)) if model_type else ""
+        data["name"] = data["proposed"] = propose_name(project, model_type, list(train)) if model_type else ""
+    return data

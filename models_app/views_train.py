@@ -13,9 +13,20 @@ from django.views.decorators.http import require_http_methods, require_POST
 from jobs import queue
 from kernels_app import params
 from models_app.orders import OrderRefused, Report
-from models_app.train_form import TrainForm, initial
+from models_app.train_form import TrainForm, fill_usual, initial
 from projects_app.access import project_view
 from projects_app.models import Project, Role, User
+
+SHOWN = (
+    "model_type",
+    "kernel",
+    "train",
+    "validation",
+    "base_model",
+    "name",
+    "devices",
+    "etc",
+)  # have a place for errors
 
 
 @require_http_methods(["GET", "POST"])
@@ -25,8 +36,12 @@ def train(request: HttpRequest, project: Project) -> HttpResponse:
     if request.method == "GET":
         form = TrainForm(project, initial(project, request.GET))
         return _page(request, form, form.report() if form.chosen_type else None, quiet=True)
-    form = TrainForm(project, request.POST, request.FILES)
+    data = fill_usual(project, request.POST.copy()) if "refresh" in request.POST else request.POST
+    form = TrainForm(project, data, request.FILES)
     report = form.report()
+    if form.is_kernel_replaced and "refresh" not in request.POST:
+        text = _("The kernel that you chose cannot be used here. This one can: look at its settings before you start.")
+        form.errors.setdefault("kernel", form.error_class()).append(text)
     if "check" in request.POST or "refresh" in request.POST or form.errors:
         return _page(request, form, report, status=200 if "refresh" in request.POST else 422 if form.errors else 200)
     order = form.order()
@@ -46,7 +61,7 @@ def train(request: HttpRequest, project: Project) -> HttpResponse:
 @project_view(Role.LABELLER)
 def train_form(request: HttpRequest, project: Project) -> HttpResponse:
     """The form anew, after the model type or the kernel changed: what was typed stays."""
-    form = TrainForm(project, request.POST)
+    form = TrainForm(project, fill_usual(project, request.POST.copy()))
     return render(request, "models/_train_form.html", _context(form, form.report()))
 
 
@@ -84,7 +99,10 @@ def _context(form: TrainForm, report: Report | None) -> dict[str, object]:
         "rows": form.dataset_rows(),
         "param_errors": errors,
         "error_count": sum(map(len, errors.values())),
-        "field_names": [*form.fields, *(field.html_name for field in rows)],
+        "field_names": [
+            *(name for name in SHOWN if name != "base_model" or form.base_models),
+            *(field.html_name for field in rows),
+        ],
         "low": form.device_range[0],
         "high": form.device_range[1],
         "on_cpu": queue.only_cpus(),

@@ -113,12 +113,14 @@ def validation_list(request: HttpRequest, project: Project) -> HttpResponse:
 def detail(request: HttpRequest, project: Project, pk: int) -> HttpResponse:
     """The key numbers, the CSV reports as tables, the images worst first."""
     validation = _validation(project, pk)
-    page = Paginator(_worst_first(request, validation), IMAGES).get_page(request.GET.get("page"))
+    page = Paginator(_in_order(request, validation), IMAGES).get_page(request.GET.get("page"))
+    least = _least_score(request, validation)
     context = job_context(validation.job) | {
         "validation": validation,
         "tables": [_table(path) for path in results.report_tables(validation.folder)],
         "page": page,
-        "cards": overlays.cards(validation, [row.image for row in page], list(page)),
+        "cards": overlays.cards(validation, list(page), least),
+        "least": least,
         "show": request.GET.get("show", ""),
         "wrong": validation.predictions.filter(is_right=False).count(),
         "judged": validation.predictions.exclude(is_right=None).count(),
@@ -132,13 +134,15 @@ def detail(request: HttpRequest, project: Project, pk: int) -> HttpResponse:
 def image(request: HttpRequest, project: Project, pk: int, image: int) -> HttpResponse:
     """One image at full size, truth and prediction over each other, and the way to its neighbours."""
     validation = _validation(project, pk)
-    rows = list(_worst_first(request, validation).values_list("image_id", flat=True))
+    rows = list(_in_order(request, validation).values_list("image_id", flat=True))
+    least = _least_score(request, validation)
     prediction = get_object_or_404(validation.predictions.select_related("image__dataset"), image=image)
     at = rows.index(image) if image in rows else -1
     context = {
         "validation": validation,
         "prediction": prediction,
-        "card": overlays.cards(validation, [prediction.image], [prediction])[0],
+        "card": overlays.cards(validation, [prediction], least)[0],
+        "least": least,
         "previous": rows[at - 1] if at > 0 else None,
         "next": rows[at + 1] if 0 <= at < len(rows) - 1 else None,
         "font_size": max(8, prediction.image.width // 45),
@@ -175,16 +179,26 @@ def _validation(project: Project, pk: int) -> Validation:
     return get_object_or_404(Validation.objects.select_related(*related), project=project, pk=pk)
 
 
-def _worst_first(request: HttpRequest, validation: Validation) -> QuerySet[Prediction]:
-    """Wrong ones first, of these the surest first; unjudged ones by the least sure."""
+def _in_order(request: HttpRequest, validation: Validation) -> QuerySet[Prediction]:
+    """Wrong ones first, of these the surest first; where nothing says right or wrong, as they stand in the dataset."""
     rows = validation.predictions.select_related("image__dataset__project")
     if request.GET.get("show") == "wrong":
         rows = rows.filter(is_right=False)
-    if truth := request.GET.get("truth"):
-        rows = rows.filter(truth=truth)
-    if predicted := request.GET.get("predicted"):
-        rows = rows.filter(predicted=predicted)
+    if validation.finds_shapes:
+        return rows.order_by("image__dataset", "image__position", "pk")
     return rows.order_by(F("is_right").asc(nulls_last=True), F("score").desc(nulls_last=True), "pk")
+
+
+def _least_score(request: HttpRequest, validation: Validation) -> float | None:
+    """The score that a shape needs to be shown: the URL's, else the kernel's own `min_score`; None where all are."""
+    if not validation.finds_shapes:
+        return None
+    usual = validation.summary.get("min_score", 0.5)
+    try:
+        given = float(request.GET.get("score", usual))
+    except ValueError:
+        given = 0.5
+    return min(max(given, 0.0), 1.0)
 
 
 def _table(path: Any) -> dict[str, Any]:

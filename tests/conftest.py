@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -72,7 +72,7 @@ def charlie(person):
 
 
 @pytest.fixture
-def client_of() -> Iterator[Callable]:
+def client_of() -> Callable:
     """A test client, logged in as the person given."""
     from django.test import Client
 
@@ -81,4 +81,4 @@ def client_of() -> Iterator[Callable]:
         client.force_login(user)
         return client
 
-    yield make
+    return make

@@ -216,6 +216,8 @@ def _shape(found: Any, where: str) -> Shape:
         number = None if score is None else float(score)
         if not all(math.isfinite(value) for point in points for value in point):
             raise ValueError("a coordinate is no finite number")
+        if number is not None and not math.isfinite(number):
+            raise ValueError("the score is no finite number")
     except (TypeError, KeyError, ValueError, AttributeError) as error:
         raise ContractError(f"{where}: label and points [[x, y], …] are needed ({error})") from error
     if len(points) < (2 if kind == "rectangle" else 3):

@@ -144,9 +144,16 @@ def _detection(row: list[str], classes: int, has_box: bool) -> Detection:
     truth, predicted = number(row[1]), number(row[2])
     if predicted is None or not 0 <= predicted < classes or not (truth is None or 0 <= truth < classes):
         raise ValueError(f"y and y_pred must be class indices from 0 to {classes - 1}")
-    box = tuple(float(cell) for cell in row[-4:]) if has_box else None
-    probabilities = tuple(float(cell) for cell in row[3 : 3 + classes])
+    box = tuple(_finite(cell) for cell in row[-4:]) if has_box else None
+    probabilities = tuple(_finite(cell) for cell in row[3 : 3 + classes])
     return Detection(row[0], None if truth is None else int(truth), int(predicted), probabilities, box)  # type: ignore[arg-type]
+
+
+def _finite(cell: str) -> float:
+    value = number(cell)
+    if value is None:
+        raise ValueError(f"{cell!r} is no finite number")
+    return value
 
 
 def _value(cell: str) -> float | str:

@@ -131,8 +131,6 @@ def test_supported_operations_are_read_as_kernels_write_them(section, operations
         ({"minimum": 1, "maximum": 8}, (1, 8)),
         ({"minimum": 2}, (2, 2)),
         ({"maximum": 4}, (1, 4)),
-        ({"const": 4}, (4, 4)),
-        ({"enum": [1, 2, 4]}, (1, 4)),
     ],
 )
 def test_the_range_of_devices_is_read(section, expected):

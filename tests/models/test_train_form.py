@@ -104,14 +104,14 @@ def test_a_model_of_another_project_prefills_nothing(fresh, other_shop):
     assert not form.chosen_train
 
 
-@pytest.mark.parametrize("name", ["train", "validation", "model_type", "kernel", "base", "retrain", "devices"])
 @pytest.mark.parametrize("value", NO_NUMBERS)
-def test_nonsense_in_the_address_does_no_harm(fresh, name, value):
-    query = QueryDict(mutable=True)
-    query[name] = value
-    form = fresh(query.urlencode())
-    form.report()
-    assert form.dataset_rows()
+def test_nonsense_in_the_address_does_no_harm(fresh, value):
+    for name in ("train", "validation", "model_type", "kernel", "base", "retrain", "devices"):
+        query = QueryDict(mutable=True)
+        query[name] = value
+        form = fresh(query.urlencode())
+        form.report()
+        assert form.dataset_rows()
 
 
 def test_a_project_without_anything_has_a_form_without_choices(fresh):

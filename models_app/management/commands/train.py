@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from argparse import ArgumentParser
 from pathlib import Path
 from typing import Any
@@ -11,7 +10,7 @@ from django.core.management.base import CommandError
 
 from jobs import charts
 from jobs.models import State
-from kernels_app import schema
+from kernels_app import params, schema
 from models_app import commands
 from models_app.orders import OrderRefused, TrainOrder, propose_name
 from projects_app.commands import ProjectCommand
@@ -73,10 +72,10 @@ def _params(text: str) -> dict[str, Any]:
     """The JSON object in `text`, or in the file after `@`. Raises CommandError with the place."""
     try:
         source = Path(text[1:]).read_text(encoding="utf-8") if text.startswith("@") else text
-        found = json.loads(source)
+        found = params.parse(source)
     except OSError as error:
         raise CommandError(f"--params: {text[1:]} cannot be read ({error.strerror})") from error
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise CommandError(f"--params: this is not JSON: {error}") from error
     if not isinstance(found, dict):
         raise CommandError("--params: a JSON object is needed, like '{\"epochs\": 5}'")
