@@ -78,7 +78,13 @@ def register(kind: Kind) -> None:
 
 
 def get(name: str) -> Kind:
+    """Raises KeyError for a kind that nobody registered."""
     return _kinds[name]
+
+
+def find(name: str) -> Kind | None:
+    """The kind, or None for one that an older or newer version of the portal knew."""
+    return _kinds.get(name)
 
 
 def is_function(kind: Kind) -> bool:

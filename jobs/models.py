@@ -141,7 +141,8 @@ class Job(models.Model):
     @property
     def subject(self) -> tuple[str, str] | None:
         """Name and address of the page that this job is about."""
-        return kinds.get(self.kind).subject(self)
+        kind = kinds.find(self.kind)
+        return kind.subject(self) if kind else None
 
     # --- what may happen to it ---
 

@@ -36,8 +36,11 @@ def run(job_id: int, epoch: int) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     try:
         with locks.hold(folder / runfolder.RUNNER_LOCK):
-            kind = kinds.get(job.kind)
-            if kinds.is_function(kind):
+            kind = kinds.find(job.kind)
+            if kind is None:
+                text = _("This version of the portal does not know jobs of the kind “%(kind)s”.") % {"kind": job.kind}
+                job.move(HELD, State.FAILED, epoch=epoch, who="runner", why=text, message=text)
+            elif kinds.is_function(kind):
                 _run_function(job, kind, epoch)  # type: ignore[arg-type]
             else:
                 Supervisor(job, kind, epoch, folder).drive()  # type: ignore[arg-type]

@@ -55,7 +55,8 @@ def running(request: HttpRequest, project: Project) -> HttpResponse:
 @project_view()
 def detail(request: HttpRequest, project: Project, pk: int) -> HttpResponse:
     job = _job(project, pk)
-    own = {"subject": job.subject, "is_program": not kinds.is_function(kinds.get(job.kind))}
+    kind = kinds.find(job.kind)
+    own = {"subject": job.subject, "is_program": kind is None or not kinds.is_function(kind)}
     return render(request, "jobs/detail.html", job_context(job) | own)
 
 

@@ -204,7 +204,7 @@ def _least_score(request: HttpRequest, validation: Validation) -> float | None:
 def _table(path: Any) -> dict[str, Any]:
     """A report as rows; the first is a heading except in a summary."""
     try:
-        rows = results.read_table(path, limit=ROWS + 1)
+        rows = results.read_table(path, limit=ROWS + 2)  # a heading, and one more than is shown
     except ContractError as error:
         return {"name": path.name, "error": str(error)}
     has_heading = path.name not in results.SUMMARY_NAMES and bool(rows)

@@ -30,7 +30,10 @@ class PortalCommand(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         self.as_json = options["json"]
         self.user = _user(options["user"])
-        self.work(**options)
+        try:
+            self.work(**options)
+        except PermissionDenied as error:
+            raise CommandError(str(error)) from error
 
     def work(self, **options: Any) -> None:
         """Do what the command is for. Raises CommandError with a sentence for the user."""

@@ -114,6 +114,17 @@ def test_a_status_line_with_another_key_is_counted_and_changes_nothing(run):
     assert job.bad_lines == 1
 
 
+def test_a_job_of_a_kind_that_nobody_knows_fails_and_says_so(submit, host, alice, client_of):
+    job = submit("pass")
+    Job.objects.filter(pk=job.pk).update(kind="from the future")
+    assert queue.claim(job, host)
+    runner.run(job.pk, job.epoch)
+    job.refresh_from_db()
+    assert job.state == State.FAILED
+    assert "from the future" in job.message
+    assert client_of(alice).get(job.get_absolute_url()).status_code == 200
+
+
 def test_an_earlier_holder_writes_nothing(submit, host):
     job = submit("pass")
     assert queue.claim(job, host)

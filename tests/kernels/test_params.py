@@ -96,7 +96,8 @@ def test_names_that_the_schema_does_not_know_are_left_out():
 
 def test_defaults_survive_the_way_through_the_form():
     defaults = {
-        "i": 0, "f": 0.1, "tiny": 1e-12, "s": "text", "b": False, "e": "b", "a": [1, "x"], "o": {"k": None}, "korean": "밸브",
+        "i": 0, "f": 0.1, "tiny": 1e-12, "s": "text", "b": False, "e": "b",
+        "a": [1, "x"], "o": {"k": None}, "korean": "밸브",
     }  # fmt: skip
     kinds = {"i": "integer", "f": "number", "tiny": "number", "s": "string", "b": "boolean", "korean": "string"}
     made = make(**{

@@ -4,50 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import pytest
-from PIL import Image as Picture
 
-from datasets_app import importing
-from datasets_app.formats import Source
 from datasets_app.models import Dataset
-from datasets_app.records import ImageRecord, Reading, Shape
 from jobs import following
-from jobs.models import Job, State
+from jobs.models import State
 from kernels_app.models import Kernel
 from models_app.models import TrainedModel, Validation
 from models_app.orders import TrainOrder, ValidationOrder
 from projects_app.models import ModelType, Project, User
 from tests import fake_kernels
+from tests.parts import import_parts
 
 
 @pytest.fixture(autouse=True)
 def quick(settings) -> None:
     settings.JOB_POLL = 0.02
     settings.JOB_GRACE = 0.5
-
-
-def import_parts(
-    project: Project, user: User, folder: Path, training_type: str = "CL", *, name: str = "parts", each: int = 2
-) -> dict[str, Dataset]:
-    """`parts-train` and `parts-val`, by split: `each` images of GOOD and of BAD; for OD with one box of that class."""
-    records = []
-    for split in ("train", "val"):
-        for number in range(each):
-            for code in ("GOOD", "BAD"):
-                path = f"{split}/{code}-{number}.png"
-                (folder / path).parent.mkdir(parents=True, exist_ok=True)
-                colour = (250 if code == "GOOD" else 20, 40 * number, 0 if split == "train" else 200)
-                Picture.new("RGB", (40, 30), colour).save(folder / path)
-                box = (Shape(code, "rectangle", ((2, 3), (20, 18))),) if training_type == "OD" else ()
-                category = code if training_type == "CL" else None
-                records.append(ImageRecord(path, category=category, shapes=box, labelled=True, split=split))
-    reading = Reading("test", tuple(records), ("GOOD", "BAD"), is_classification=training_type == "CL")
-    plan = importing.propose(project, name, reading, importing.Options())
-    datasets = importing.commit(project, user, Source(folder), reading, plan)
-    return {dataset.split: dataset for dataset in datasets}
 
 
 @dataclass
@@ -110,7 +85,3 @@ def shop(make_shop) -> Shop:
 def other_shop(make_shop, db) -> Shop:
     """The same in a project that bob is no member of."""
     return make_shop(to=Project.objects.create(code="pumps", name="Pumps"), name="pumps")
-
-
-def rows_left() -> dict[str, int]:
-    return {"models": TrainedModel.objects.count(), "jobs": Job.objects.count()}

@@ -1,4 +1,4 @@
-"""An order is checked in one place and leaves nothing behind where it is refused; what starts ends as the kernel does."""
+"""An order is checked in one place and, refused, leaves nothing behind; what starts ends as its kernel does."""
 
 from __future__ import annotations
 

@@ -94,7 +94,9 @@ def rewrite(validation, output, name_of) -> None:
     (output / "detections.csv").write_text("\n".join(["filename,y,y_pred,p0,p1", *rows]) + "\n")
 
 
-@pytest.mark.parametrize("form", ["/run/dataset/images/{dataset}/{name}", "images/{dataset}/{name}", "{dataset}/{name}"])
+@pytest.mark.parametrize(
+    "form", ["/run/dataset/images/{dataset}/{name}", "images/{dataset}/{name}", "{dataset}/{name}"]
+)
 def test_images_are_known_by_every_name_a_kernel_may_give_them(judged, form):
     validation, output = judged
     rewrite(validation, output, lambda image: form.format(dataset=image.dataset_id, name=image.name))

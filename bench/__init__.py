@@ -1,0 +1,1 @@
+"""Measures the portal from outside: `python -m bench [NAME …]` (docs/bench.md)."""
