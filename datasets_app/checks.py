@@ -129,7 +129,7 @@ def _errors(train: Facts, validation: Facts) -> Iterable[Fault]:
 def _set_warnings(train: list[Dataset], validation: list[Dataset], same: int, similar: int) -> Iterable[str]:
     twice = sorted({dataset.name for dataset in train} & {dataset.name for dataset in validation})
     if twice:
-        yield _("%(names)s is training and validation data at once: the figures will look better than they are.") % {
+        yield _("Training and validation data at once: %(names)s. The figures will look better than they are.") % {
             "names": ", ".join(twice)
         }
     elif same:

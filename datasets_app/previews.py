@@ -66,9 +66,8 @@ def _first(source: Source, records: list[ImageRecord]) -> list[dict[str, Any]]:
             {"label": shape.label, "kind": shape.kind, "points": shape.points, "is_roi": shape.is_roi}
             for shape in record.shapes[:_SHAPES]
         ]
-        shown.append(
-            {"path": record.path, "width": width, "height": height, "category": record.category, "shapes": shapes}
-        )
+        facts = {"path": record.path, "width": width, "height": height, "category": record.category}
+        shown.append(facts | {"shapes": shapes, "is_labelled": record.labelled})
     return shown
 
 

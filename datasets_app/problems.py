@@ -13,73 +13,80 @@ from datasets_app.formats.archive import ArchiveError
 from datasets_app.records import FormatError, Problem
 
 SHOWN = 5  # files named with each problem
-ALL = gettext_lazy
 
 PROBLEMS: dict[str, str | Promise] = {
     # files
-    "broken_image": ALL("The picture is damaged and was left out. Save it anew and import it again."),
-    "empty_file": ALL("The file is empty and was left out."),
-    "not_an_image": ALL("The file is no PNG, JPEG, BMP, TIFF or WebP picture and was left out."),
-    "too_many_pixels": ALL("The picture has more than 200 million pixels and was left out."),
-    "unreadable_image": ALL("The picture cannot be read."),
-    "bad_name": ALL("The file name is too long or holds characters that cannot be shown; the picture was left out."),
-    "unreadable_file": ALL("The annotation file cannot be read."),
-    "ignored_file": ALL("The file was not read: its format is not the one that was chosen."),
-    "mask_ignored": ALL("Pixel masks are not read."),
-    "nested_folder": ALL("The picture lies in a deeper folder; its class is the first one."),
+    "broken_image": gettext_lazy("The picture is damaged and was left out. Save it anew and import it again."),
+    "empty_file": gettext_lazy("The file is empty and was left out."),
+    "not_an_image": gettext_lazy("The file is no PNG, JPEG, BMP, TIFF or WebP picture and was left out."),
+    "too_many_pixels": gettext_lazy("The picture has more than 200 million pixels and was left out."),
+    "unreadable_image": gettext_lazy("The picture cannot be read."),
+    "bad_name": gettext_lazy(
+        "The file name is too long or holds characters that cannot be shown; the picture was left out."
+    ),
+    "unreadable_file": gettext_lazy("The annotation file cannot be read."),
+    "ignored_file": gettext_lazy("The file was not read: its format is not the one that was chosen."),
+    "mask_ignored": gettext_lazy("Pixel masks are not read."),
+    "nested_folder": gettext_lazy("The picture lies in a deeper folder; its class is the first one."),
     # finding images
-    "image_missing": ALL("An image that is named is not there."),
-    "image_twice": ALL("Two annotation files describe the same image; the second was not read."),
-    "ambiguous_name": ALL("Several images have the name that is given; none was taken."),
-    "size_differs": ALL("The stated size of the image is not its real one. Check that the labels lie right."),
+    "image_missing": gettext_lazy("An image that is named is not there."),
+    "image_twice": gettext_lazy("Two annotation files describe the same image; the second was not read."),
+    "ambiguous_name": gettext_lazy("Several images have the name that is given; none was taken."),
+    "size_differs": gettext_lazy("The stated size of the image is not its real one. Check that the labels lie right."),
     # shapes
-    "bad_coordinates": ALL("A shape has coordinates that are no numbers and was left out."),
-    "bad_shape": ALL("A shape cannot be understood and was left out."),
-    "clipped": ALL("A shape reached over the border of its image and was cut."),
-    "duplicate_shape": ALL("The same shape stands there twice; one was kept."),
-    "no_label": ALL("A shape without a label was left out."),
-    "outside_image": ALL("A shape outside its image was left out."),
-    "too_few_points": ALL("A polygon of fewer than three points was left out."),
-    "unsupported_shape": ALL("A shape of a kind that no training type learns (point, line …) was left out."),
-    "zero_area_polygon": ALL("A polygon without an area was left out."),
-    "zero_size_box": ALL("A rectangle without width or height was left out."),
-    "polygon_ignored": ALL("A polygon was not read, only its box: this format is read for boxes."),
+    "bad_coordinates": gettext_lazy("A shape has coordinates that are no numbers and was left out."),
+    "bad_shape": gettext_lazy("A shape cannot be understood and was left out."),
+    "clipped": gettext_lazy("A shape reached over the border of its image and was cut."),
+    "duplicate_shape": gettext_lazy("The same shape stands there twice; one was kept."),
+    "no_label": gettext_lazy("A shape without a label was left out."),
+    "outside_image": gettext_lazy("A shape outside its image was left out."),
+    "too_few_points": gettext_lazy("A polygon of fewer than three points was left out."),
+    "unsupported_shape": gettext_lazy("A shape of a kind that no training type learns (point, line …) was left out."),
+    "zero_area_polygon": gettext_lazy("A polygon without an area was left out."),
+    "zero_size_box": gettext_lazy("A rectangle without width or height was left out."),
+    "polygon_ignored": gettext_lazy("A polygon was not read, only its box: this format is read for boxes."),
     # what a training type holds
-    "polygon_left_out": ALL(
+    "polygon_left_out": gettext_lazy(
         "A polygon was left out, because most labels are rectangles. Choose object detection to import its box, or "
         "segmentation to import it as it is."
     ),
-    "polygon_as_box": ALL("A polygon became the rectangle around it."),
-    "box_as_polygon": ALL("A rectangle became a polygon of four points."),
+    "polygon_as_box": gettext_lazy("A polygon became the rectangle around it."),
+    "box_as_polygon": gettext_lazy("A rectangle became a polygon of four points."),
     # splits and siblings
-    "two_splits": ALL("An image is named for two splits; the first one counts."),
-    "unknown_split": ALL("A split is none of train, val and test; the image is in no split."),
-    "sibling_alone": ALL("A picture without the picture it belongs to was left out."),
-    "sibling_labelled": ALL("Labels on a sibling picture were left out: the first picture of a part carries them."),
+    "two_splits": gettext_lazy("An image is named for two splits; the first one counts."),
+    "unknown_split": gettext_lazy("A split is none of train, val and test; the image is in no split."),
+    "sibling_alone": gettext_lazy("A picture without the picture it belongs to was left out."),
+    "sibling_labelled": gettext_lazy(
+        "Labels on a sibling picture were left out: the first picture of a part carries them."
+    ),
 }
 REFUSALS: dict[str, str | Promise] = {
     # archives
-    "no_archive": ALL("The file is no archive. Send a zip, tar or tar.gz."),
-    "broken_archive": ALL("The archive is damaged. Pack it again."),
-    "empty_archive": ALL("The archive is empty. Pack images and annotations into it."),
-    "encrypted": ALL("The archive is encrypted. Pack it without a password."),
-    "archive_too_large": ALL("Unpacked, the archive is too large. Split it."),
-    "file_too_large": ALL("A file in the archive is too large."),
-    "too_many_entries": ALL("The archive holds too many files. Split it."),
-    "ratio": ALL("The archive unpacks to far more than its size, as an attack would; it was refused."),
-    "name_twice": ALL("A name is in the archive twice. Pack it again."),
-    "no_plain_file": ALL("The archive holds links or devices. Pack plain files only."),
-    "unsafe_name": ALL("The archive holds a name that points out of it, or is not usable. Pack it again."),
-    "not_written": ALL("The archive could not be unpacked. Is the disk full?"),
+    "no_archive": gettext_lazy("The file is no archive. Send a zip, tar or tar.gz."),
+    "broken_archive": gettext_lazy("The archive is damaged. Pack it again."),
+    "empty_archive": gettext_lazy("The archive is empty. Pack images and annotations into it."),
+    "encrypted": gettext_lazy("The archive is encrypted. Pack it without a password."),
+    "archive_too_large": gettext_lazy("Unpacked, the archive is too large. Split it."),
+    "file_too_large": gettext_lazy("A file in the archive is too large."),
+    "too_many_entries": gettext_lazy("The archive holds too many files. Split it."),
+    "ratio": gettext_lazy("The archive unpacks to far more than its size, as an attack would; it was refused."),
+    "name_twice": gettext_lazy("A name is in the archive twice. Pack it again."),
+    "no_plain_file": gettext_lazy("The archive holds links or devices. Pack plain files only."),
+    "unsafe_name": gettext_lazy("The archive holds a name that points out of it, or is not usable. Pack it again."),
+    "not_written": gettext_lazy("The archive could not be unpacked. Is the disk full?"),
     # what is in it
-    "empty": ALL("There is nothing in it. Pack images and annotations."),
-    "no_images": ALL("No image was found. Pack PNG, JPEG, BMP, TIFF or WebP files with the annotations."),
-    "no_format": ALL("The annotations are not in the format that was expected. Choose another one."),
-    "unknown_format": ALL("This format is not known."),
-    "unsupported_format": ALL("This annotation format cannot be imported yet. Export as COCO or Pascal VOC instead."),
-    "unreadable_file": ALL("No annotation file could be read."),
-    "split_columns": ALL("The split file needs a column for the file and one for the split (train, val, test)."),
-    "split_unreadable": ALL("The split file cannot be read as CSV."),
+    "empty": gettext_lazy("There is nothing in it. Pack images and annotations."),
+    "no_images": gettext_lazy("No image was found. Pack PNG, JPEG, BMP, TIFF or WebP files with the annotations."),
+    "no_format": gettext_lazy("The annotations are not in the format that was expected. Choose another one."),
+    "unknown_format": gettext_lazy("This format is not known."),
+    "unsupported_format": gettext_lazy(
+        "This annotation format cannot be imported yet. Export as COCO or Pascal VOC instead."
+    ),
+    "unreadable_file": gettext_lazy("No annotation file could be read."),
+    "split_columns": gettext_lazy(
+        "The split file needs a column for the file and one for the split (train, val, test)."
+    ),
+    "split_unreadable": gettext_lazy("The split file cannot be read as CSV."),
 }
 
 

@@ -14,6 +14,7 @@ from django.conf import settings
 from django.db import models, transaction
 from django.db.models import F, Q
 from django.urls import reverse
+from django.utils.translation import get_language
 from django.utils.translation import gettext_lazy as _
 from django_q.tasks import async_task
 
@@ -73,6 +74,7 @@ class Job(models.Model):
     host = models.ForeignKey("Host", models.SET_NULL, null=True, blank=True, related_name="jobs")
     lease_until = models.DateTimeField(null=True, blank=True)
     handle = models.JSONField(null=True, blank=True)
+    language = models.CharField(max_length=8, blank=True, help_text=_("Of whoever started it: its messages are in it."))
     run_key = models.CharField(max_length=64, default=new_run_key, editable=False)
     cancel_requested_at = models.DateTimeField(_("cancel asked"), null=True, blank=True)
     cancel_requested_by = models.ForeignKey(User, models.SET_NULL, null=True, blank=True, related_name="+")
@@ -162,6 +164,7 @@ class Job(models.Model):
                 created_by=created_by,
                 created_at=at,
                 queued_at=at,
+                language=get_language() or "",
                 **fields,
             )
             job.record(None, State.QUEUED, who=str(created_by or ""))

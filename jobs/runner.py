@@ -15,6 +15,7 @@ from typing import Any, TypeVar
 
 from django.conf import settings
 from django.db import InterfaceError, OperationalError, connections
+from django.utils import translation
 from django.utils.translation import gettext as _
 
 from jobs import ingest, kinds, launchers, locks, outcome, runfolder
@@ -35,7 +36,7 @@ def run(job_id: int, epoch: int) -> None:
     folder = runfolder.of(job)
     folder.mkdir(parents=True, exist_ok=True)
     try:
-        with locks.hold(folder / runfolder.RUNNER_LOCK):
+        with locks.hold(folder / runfolder.RUNNER_LOCK), translation.override(job.language or settings.LANGUAGE_CODE):
             kind = kinds.find(job.kind)
             if kind is None:
                 text = _("This version of the portal does not know jobs of the kind “%(kind)s”.") % {"kind": job.kind}

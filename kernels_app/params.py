@@ -30,9 +30,6 @@ class ParamField:
     required: bool
     advanced: bool
     choices: tuple[tuple[str, str], ...] = ()
-    minimum: str = ""
-    maximum: str = ""
-    step: str = "any"
 
     @property
     def html_name(self) -> str:
@@ -116,7 +113,6 @@ def _finite(text: str) -> float | str:
 
 
 def _field(name: str, part: dict[str, Any], text: str, default: str, required: bool) -> ParamField:
-    low, high = part.get("minimum", part.get("exclusiveMinimum")), part.get("maximum", part.get("exclusiveMaximum"))
     kind = kind_of(part)
     return ParamField(
         name=name,
@@ -125,29 +121,34 @@ def _field(name: str, part: dict[str, Any], text: str, default: str, required: b
         description=schemas.description(part),
         text=text,
         default=default,
-        hint=_hint(part, low, high, default),
+        hint=_hint(part, default),
         unit=str(part.get("x-unit", "")),
         required=required,
         advanced=bool(part.get("x-advanced", False)),
         choices=tuple((to_text(v), to_text(v)) for v in part["enum"]) if kind == "enum" else (),
-        minimum=to_text(low),
-        maximum=to_text(high),
-        step=to_text(part.get("multipleOf")) or ("1" if kind == "integer" else "any"),
     )
 
 
-def _hint(part: Mapping[str, Any], low: Any, high: Any, default: str) -> str:
+def _hint(part: Mapping[str, Any], default: str) -> str:
     """Range and default, in one short line."""
-    parts = []
-    if low is not None and high is not None:
-        parts.append(_("%(low)s to %(high)s") % {"low": to_text(low), "high": to_text(high)})
-    elif low is not None:
-        parts.append(_("at least %(low)s") % {"low": to_text(low)})
-    elif high is not None:
-        parts.append(_("at most %(high)s") % {"high": to_text(high)})
-    if default:
-        parts.append(_("default %(default)s") % {"default": default})
-    return " · ".join(parts)
+    low, high = part.get("minimum"), part.get("maximum")
+    limits = [
+        (low is not None and high is not None, _("%(low)s to %(high)s")),
+        (low is not None and high is None, _("at least %(low)s")),
+        (low is None and high is not None, _("at most %(high)s")),
+        ("exclusiveMinimum" in part, _("more than %(above)s")),
+        ("exclusiveMaximum" in part, _("less than %(below)s")),
+        (bool(default), _("default %(default)s")),
+    ]
+    words = {"true": _("Yes"), "false": _("No")}
+    values = {
+        "low": to_text(low),
+        "high": to_text(high),
+        "above": to_text(part.get("exclusiveMinimum")),
+        "below": to_text(part.get("exclusiveMaximum")),
+        "default": words.get(default, default) if part.get("type") == "boolean" else default,
+    }
+    return " · ".join(sentence % values for holds, sentence in limits if holds)
 
 
 def _value(part: Mapping[str, Any], text: str) -> Any:

@@ -57,8 +57,15 @@ def test_every_placeholder_is_kept(korean):
 
 def test_the_compiled_catalogue_is_up_to_date(korean):
     compiled = polib.mofile(str(CATALOGUE.with_suffix(".mo")))
-    assert {entry.msgid: entry.msgstr for entry in compiled if not entry.msgid_plural} == {
-        entry.msgid: entry.msgstr for entry in korean if not entry.msgid_plural
+    assert texts(compiled) == texts(korean)
+
+
+def texts(catalogue) -> dict:
+    """What it says, plural forms too."""
+    return {
+        (entry.msgctxt, entry.msgid): entry.msgstr or {int(n): text for n, text in entry.msgstr_plural.items()}
+        for entry in catalogue
+        if entry.msgid
     }
 
 

@@ -112,12 +112,10 @@ def test_defaults_survive_the_way_through_the_form():
 
 def test_a_field_says_range_unit_and_default():
     made = field({"type": "integer", "minimum": 1, "maximum": 9, "default": 3, "x-unit": "px", "x-advanced": True})
-    assert (made.hint, made.unit, made.advanced, made.minimum, made.maximum) == (
+    assert (made.hint, made.unit, made.advanced) == (
         "1 to 9 · default 3",
         "px",
         True,
-        "1",
-        "9",
     )
     assert field({"type": "number", "minimum": 1}).hint == "at least 1"
     assert field({"type": "number", "maximum": 1}).hint == "at most 1"
