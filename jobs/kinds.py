@@ -27,7 +27,7 @@ class Cancelled(Exception):
 
 @dataclass(frozen=True)
 class Launch:
-    """What a launcher starts. `folder` is the run folder; `output` is the `model_write_path` that the ingest watches."""
+    """What a launcher starts. `folder`: the run folder; `output`: the `model_write_path` that the ingest watches."""
 
     argv: list[str]
     environment: dict[str, str]
