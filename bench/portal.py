@@ -94,6 +94,12 @@ class Portal:
         for child in self._children:
             child.wait()
 
+    def last_words(self, lines: int = 12) -> str:
+        """The end of what web and worker logged: why something went wrong."""
+        logs = [self.home / "web.log", self.home / "worker.log"]
+        told = [log.read_text(encoding="utf-8", errors="replace").splitlines()[-lines:] for log in logs if log.exists()]
+        return "\n".join(line for part in told for line in part)
+
     # --- what its user does ---
 
     def _log_in(self) -> None:
@@ -109,6 +115,8 @@ class Portal:
         model_type = ModelType.objects.get(project=self.project, code="PLATE_CL").pk
         chosen = {"model_type": model_type, "kernel": kernel.pk, "train": sets["train"], "validation": sets["val"]}
         page = self.browser.get(f"{self.base}/models/train/?{query(**chosen)}")
+        if page.status != 200:
+            raise MeasurementFailed(f"the page with the training form was answered with {page.status}")
         self._trained += 1
         typed = {f"params.{name}": str(value) for name, value in (params or {}).items()}
         return FormFields(page.body.decode(), "train").changed({"name": f"bench {self._trained}"} | typed)

@@ -39,6 +39,7 @@ def _one(name: str, portal: Portal) -> tuple[list[Row], str]:
         portal.start()
         return import_module(f"bench.{name}").run(portal), ""
     except MeasurementFailed as error:
+        portal.say(portal.last_words())
         return [], str(error)
     except Exception as error:
         traceback.print_exc()

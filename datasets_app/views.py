@@ -18,11 +18,11 @@ from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_GET, require_POST
 
 from datasets_app import deleting, overlays, problems
-from datasets_app.listing import ordered, page_of
 from datasets_app.models import Annotation, Blob, Dataset, Image, ImageFile, Split, labelled_field
 from datasets_app.plan_checks import NAME_LENGTH
 from datasets_app.views_files import SHOWN
 from projects_app.access import project_view
+from projects_app.listing import ordered, page_of
 from projects_app.models import Project, Role, TrainingType
 
 ORDERS = {

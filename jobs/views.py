@@ -6,7 +6,6 @@ from typing import cast
 
 from django.conf import settings
 from django.contrib import messages
-from django.core.paginator import Paginator
 from django.http import FileResponse, Http404, HttpRequest, HttpResponse, HttpResponseBase, JsonResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.translation import gettext as _
@@ -16,9 +15,8 @@ from jobs import charts, kinds, listing, logs, queue, runfolder
 from jobs.models import HELD, Job, State
 from kernels_app.contract import results
 from projects_app.access import project_view
+from projects_app.listing import page_of
 from projects_app.models import Project, Role, User
-
-PAGE_SIZES = ("20", "50", "100")
 
 
 @require_GET
@@ -28,9 +26,9 @@ def job_list(request: HttpRequest, project: Project) -> HttpResponse:
     mine = Job.objects.filter(project=project)
     chosen = {name: request.GET.get(name, "") for name in ("state", "kind", "q", "sort")}
     jobs = listing.choose(mine, chosen["state"], chosen["kind"], chosen["q"])
-    ordered = listing.in_order(jobs, chosen["sort"]).select_related("project", "created_by", "host")
+    in_order = listing.in_order(jobs, chosen["sort"]).select_related("project", "created_by", "host")
     context = chosen | {
-        "page": Paginator(ordered, _page_size(request)).get_page(request.GET.get("page")),
+        "page": page_of(request, in_order),
         "places": listing.places(),
         "hosts": listing.hosts(project),
         "filters": listing.FILTERS,
@@ -207,8 +205,3 @@ def _number(request: HttpRequest, name: str) -> int | None:
     """A whole number of the query string; None where it is none."""
     given = request.GET.get(name, "")
     return int(given) if given.isascii() and given.isdigit() and len(given) < 20 else None
-
-
-def _page_size(request: HttpRequest) -> int:
-    given = request.GET.get("size", "")
-    return int(given) if given in PAGE_SIZES else 20

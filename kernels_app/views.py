@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from django.contrib import messages
-from django.core.paginator import Paginator
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.translation import gettext as _
@@ -12,6 +11,7 @@ from django.views.decorators.http import require_GET, require_POST
 from kernels_app import describe
 from kernels_app.models import Kernel, KernelState, KernelSwitch
 from projects_app.access import project_view
+from projects_app.listing import page_of
 from projects_app.models import Project, Role, TrainingType
 
 USABLE = (KernelState.READY, KernelState.DEPRECATED)
@@ -29,9 +29,7 @@ def kernel_list(request: HttpRequest, project: Project) -> HttpResponse:
         kernels = kernels.for_training_type(chosen["type"])
     if chosen["q"]:
         kernels = kernels.filter(name__icontains=chosen["q"])
-    size = request.GET.get("size", "")
-    pages = Paginator(kernels.order_by(*_order(chosen["sort"])), int(size) if size in ("20", "50", "100") else 20)
-    page = pages.get_page(request.GET.get("page"))
+    page = page_of(request, kernels.order_by(*_order(chosen["sort"])))
     on = set(Kernel.objects.on_in(project).values_list("pk", flat=True))
     context = chosen | {
         "page": page,

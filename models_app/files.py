@@ -20,6 +20,8 @@ def listed(folder: Path, limit: int = 500) -> list[tuple[str, int]]:
 
 def download(folder: Path, name: str) -> FileResponse:
     """The file `name` below `folder` as an attachment; 404 for anything else."""
+    if "\0" in name:
+        raise Http404
     path = (folder / name).resolve()
     if not path.is_relative_to(folder.resolve()) or not path.is_file():
         raise Http404

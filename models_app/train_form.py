@@ -16,9 +16,9 @@ from datasets_app.models import Annotation, Dataset, Image, labelled_field
 from jobs.models import TERMINAL
 from kernels_app import params
 from kernels_app.models import Kernel
-from models_app.listing import whole
 from models_app.models import Origin, TrainedModel
 from models_app.orders import Report, TrainOrder, propose_name, why_not
+from projects_app.listing import whole
 from projects_app.models import ModelType, Project, TrainingType
 
 

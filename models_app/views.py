@@ -19,9 +19,10 @@ from datasets_app.models import Dataset
 from jobs import charts, runfolder
 from jobs.models import Job, State
 from jobs.views import job_context
-from models_app import files, listing
+from models_app import files
 from models_app.models import TrainedModel
 from models_app.orders import unique_name
+from projects_app import listing
 from projects_app.access import project_view
 from projects_app.models import ModelType, Project, Role, User
 
@@ -48,7 +49,8 @@ def model_list(request: HttpRequest, project: Project) -> HttpResponse:
         models = models.filter(job__in=_jobs_in(state))
     if model_type := listing.chosen(request, "model_type"):
         models = models.filter(model_type=model_type)
-    page, sort = listing.page_of(request, models, ORDERS)
+    in_order, sort = listing.ordered(request, models, ORDERS)
+    page = listing.page_of(request, in_order)
     context = {
         "page": page,
         "sort": sort,

@@ -22,10 +22,11 @@ from jobs.models import State
 from jobs.views import job_context
 from kernels_app.contract import ContractError, results
 from kernels_app.models import Kernel
-from models_app import files, listing, overlays
+from models_app import files, overlays
 from models_app.models import Operation, Prediction, TrainedModel, Validation
 from models_app.orders import OrderRefused, ValidationOrder, why_not
 from models_app.train_form import DatasetsField, labelled_counts
+from projects_app import listing
 from projects_app.access import project_view
 from projects_app.models import Project, Role, User
 
@@ -96,7 +97,8 @@ def validation_list(request: HttpRequest, project: Project) -> HttpResponse:
         rows = rows.filter(job__state=state)
     if model := listing.chosen(request, "model"):
         rows = rows.filter(model=model)
-    page, sort = listing.page_of(request, rows, ORDERS)
+    in_order, sort = listing.ordered(request, rows, ORDERS)
+    page = listing.page_of(request, in_order)
     context = {
         "page": page,
         "sort": sort,

@@ -2,10 +2,34 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+
+from tests import needs
+
+missed: list[str] = []  # skips for want of a tool or of data
+
+
+def pytest_runtest_logreport(report: pytest.TestReport) -> None:
+    reason = str(report.longrepr[2]) if report.skipped and isinstance(report.longrepr, tuple) else ""
+    if reason.removeprefix("Skipped: ").startswith(needs.MARK):
+        missed.append(f"{report.nodeid}: {reason}")
+
+
+def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
+    """Where CI is set, nothing may be left untested in silence."""
+    if missed and os.environ.get("CI") and exitstatus == pytest.ExitCode.OK:
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
+def pytest_terminal_summary(terminalreporter) -> None:
+    if missed and os.environ.get("CI"):
+        terminalreporter.section("left untested for want of something: in CI this fails the run", red=True)
+        for line in missed:
+            terminalreporter.line(line)
 
 
 @pytest.fixture(autouse=True)

@@ -22,7 +22,7 @@ def need(condition: object, what: str) -> None:
 
 
 def real_data(name: str) -> Path:
-    """A folder of the real data by name ("quickstart/cl_pcb")."""
+    """A folder or file of the real data by name ("quickstart/cl_pcb")."""
     root = Path(os.environ.get("TRAINPORTAL_TEST_DATA") or REPOSITORY.parent / "shared" / "data")
-    need((root / name).is_dir(), f"the real data {name} in {root} (TRAINPORTAL_TEST_DATA)")
+    need((root / name).exists(), f"the real data {name} in {root} (TRAINPORTAL_TEST_DATA)")
     return root / name

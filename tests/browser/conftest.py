@@ -126,11 +126,11 @@ def at(path: str) -> str:
     return f"/p/{PROJECT}/{path}"
 
 
-def pack(folder: Path, target: Path, *, without: tuple[str, ...] = ()) -> Path:
+def pack(folder: Path, target: Path) -> Path:
     """A zip of all files below `folder`."""
     with zipfile.ZipFile(target, "w") as archive:
         for path in sorted(folder.rglob("*")):
-            if path.is_file() and path.name not in without:
+            if path.is_file():
                 archive.write(path, path.relative_to(folder).as_posix())
     return target
 

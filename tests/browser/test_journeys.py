@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 from pathlib import Path
 
 import pytest
@@ -67,11 +68,21 @@ def figure(page, name: str) -> float:
     return float(shown.locator(".figure-value").inner_text())
 
 
+def three_classes(data: Path, folder: Path) -> tuple[Path, Path]:
+    """An archive of three of the seven classes, to save time, and the split file of these."""
+    for name in ("normal", "open", "short"):
+        shutil.copytree(data / name, folder / "three" / name)
+    header, *lines = (data / "split.csv").read_text().splitlines()
+    kept = [line for line in lines if any(f"{name}/" in line for name in ("normal", "open", "short"))]
+    (folder / "split.csv").write_text("\n".join([header, *kept]) + "\n")
+    return pack(folder / "three", folder / "pcb.zip"), folder / "split.csv"
+
+
 @pytest.mark.kernel
 def test_real_images_become_a_model_while_its_graph_grows(open_page, tmp_path):
-    data = real_data("quickstart/cl_pcb")
+    archive, split = three_classes(real_data("quickstart/cl_pcb"), tmp_path)
     page = open_page()
-    import_on_the_page(page, "pcb", pack(data, tmp_path / "pcb.zip", without=("split.csv",)), data / "split.csv")
+    import_on_the_page(page, "pcb", archive, split)
 
     page.goto(at("models/"))
     page.get_by_role("link", name="Train model").first.click()

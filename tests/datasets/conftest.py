@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
@@ -13,6 +12,7 @@ from PIL import Image
 
 from datasets_app.formats import Source
 from datasets_app.records import Reading
+from tests import needs
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 
@@ -20,14 +20,7 @@ REPOSITORY = Path(__file__).resolve().parents[2]
 @pytest.fixture
 def real_data() -> Callable[[str], Path]:
     """A folder of the real data by name ("quickstart/cl_pcb"); the test is skipped where it is absent."""
-    root = Path(os.environ.get("TRAINPORTAL_TEST_DATA") or REPOSITORY.parent / "shared" / "data")
-
-    def find(name: str) -> Path:
-        if not (root / name).exists():
-            pytest.skip(f"no real data {name} in {root} (TRAINPORTAL_TEST_DATA)")
-        return root / name
-
-    return find
+    return needs.real_data
 
 
 @pytest.fixture

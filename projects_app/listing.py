@@ -1,4 +1,4 @@
-"""Lists: order and page out of the URL, so that one address restores the view."""
+"""Lists: order, page and numbers out of the URL, so that one address restores the view."""
 
 from __future__ import annotations
 
@@ -22,6 +22,15 @@ def ordered(request: HttpRequest, rows: QuerySet[Any], orders: dict[str, str]) -
 
 def page_of(request: HttpRequest, rows: QuerySet[Any], sizes: tuple[int, ...] = SIZES) -> Page[Any]:
     """The page that the URL asks for."""
-    given = request.GET.get("size", "")
-    size = int(given) if given.isdigit() and int(given) in sizes else sizes[0]
-    return Paginator(rows, size).get_page(request.GET.get("page"))
+    wanted = chosen(request, "size")
+    return Paginator(rows, wanted if wanted in sizes else sizes[0]).get_page(request.GET.get("page"))
+
+
+def chosen(request: HttpRequest, name: str) -> int | None:
+    """The number that the URL gives under `name`."""
+    return whole(request.GET.get(name, ""))
+
+
+def whole(text: str) -> int | None:
+    """The number that stands there; None where it is none, or none that a row can have."""
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 19 else None
