@@ -11,6 +11,7 @@ from jobs.models import Job, MetricPoint
 from kernels_app.contract.metrics import SERIES_LIMIT
 
 POINTS = 1000  # of one curve in one answer
+PKS = 2**40  # a cursor is a generation times this, plus a point's id: below 2**53, which a browser still counts exactly
 NEW_LIMIT = 20_000  # new points in one answer
 
 
@@ -21,13 +22,13 @@ def since(job: Job, cursor: int) -> dict[str, Any] | None:
     """
     newest = job.points.aggregate(newest=Max("pk"))["newest"] or 0
     generations = _generation(job)
-    if newest <= cursor % 2**48 and generations == cursor >> 48:
+    if newest <= cursor % PKS and generations == cursor // PKS:
         return None
-    seen = cursor % 2**48 if generations == cursor >> 48 else 0
+    seen = cursor % PKS if generations == cursor // PKS else 0
     new = job.points.filter(pk__gt=seen)
     whole = seen == 0 or new.count() > NEW_LIMIT
     charts = _whole_charts(job) if whole else _new_points(new)
-    return {"cursor": newest + (generations << 48), "active": job.is_active, "charts": charts}
+    return {"cursor": newest + generations * PKS, "active": job.is_active, "charts": charts}
 
 
 def best_and_last(job: Job, goals: dict[tuple[str, str], str]) -> dict[str, dict[str, dict[str, Any]]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import subprocess
 import sys
 
@@ -9,6 +10,8 @@ from django.conf import settings
 
 from jobs import hosts, queue, runfolder
 from jobs.models import Host, Job
+
+logger = logging.getLogger(__name__)
 
 
 def fill(host: Host | None = None) -> list[Job]:
@@ -21,17 +24,25 @@ def fill(host: Host | None = None) -> list[Job]:
     return claimed
 
 
-def spawn(job: Job) -> None:
-    """Start the runner of a claimed job in a session of its own, so that it outlives this process."""
+def spawn(job: Job) -> bool:
+    """Start the runner of a claimed job in a session of its own, so that it outlives this process.
+
+    False where this host cannot (a full disk, no more processes): the job is looked after when its lease runs out.
+    """
     folder = runfolder.of(job)
-    folder.mkdir(parents=True, exist_ok=True)
-    with (folder / "runner.log").open("ab") as log:
-        subprocess.Popen(
-            [sys.executable, str(settings.BASE_DIR / "manage.py"), "runner", str(job.pk), str(job.epoch)],
-            stdin=subprocess.DEVNULL,
-            stdout=log,
-            stderr=log,
-            start_new_session=True,
-            close_fds=True,
-            cwd="/",
-        )
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with (folder / "runner.log").open("ab") as log:
+            subprocess.Popen(
+                [sys.executable, str(settings.BASE_DIR / "manage.py"), "runner", str(job.pk), str(job.epoch)],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+                close_fds=True,
+                cwd="/",
+            )
+    except OSError:
+        logger.exception("the runner of job %s could not be started", job.pk)
+        return False
+    return True

@@ -6,7 +6,7 @@ import time
 
 from django.conf import settings
 
-from jobs import hosts, queue, runner
+from jobs import hosts, queue, reaper, runner
 from jobs.models import Job, State
 
 
@@ -26,6 +26,7 @@ def run_here(job: Job) -> Job:
     while True:
         job.refresh_from_db()
         if job.state != State.QUEUED:
+            reaper.look_after(hosts.beat())  # its runner may have died here, and no worker may be up to see it
             return wait(job)
         if queue.claim(job, hosts.beat()):
             runner.run(job.pk, job.epoch)

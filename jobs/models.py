@@ -34,12 +34,18 @@ class State(models.TextChoices):
 
 
 HELD = (State.STARTING, State.RUNNING, State.STOPPING, State.FINALIZING)  # some runner owns it
+RUNS = (State.STARTING, State.RUNNING, State.STOPPING)  # a cancel still makes a difference
 TERMINAL = (State.SUCCEEDED, State.FAILED, State.CANCELLED)
 
 
 def new_run_key() -> str:
     """A key that lives as long as one run: what kernels get instead of anything of value."""
     return secrets.token_urlsafe(24)
+
+
+def storable(text: str) -> str:
+    """`text` as every database takes it: without NUL and lone surrogates."""
+    return text.replace("\0", "").encode("utf-8", "replace").decode("utf-8")
 
 
 class Fenced(Exception):
@@ -70,6 +76,7 @@ class Job(models.Model):
 
     state = models.CharField(_("state"), max_length=12, choices=State, default=State.QUEUED, db_index=True)
     epoch = models.PositiveIntegerField(default=0, help_text=_("Fencing number: only its holder may write."))
+    adoptions = models.PositiveIntegerField(default=0, help_text=_("How many runners in a row it has lost."))
     resumes = models.PositiveIntegerField(_("resumed"), default=0)
     host = models.ForeignKey("Host", models.SET_NULL, null=True, blank=True, related_name="jobs")
     lease_until = models.DateTimeField(null=True, blank=True)
@@ -114,6 +121,12 @@ class Job(models.Model):
     @property
     def is_cancelling(self) -> bool:
         return self.is_active and self.cancel_requested_at is not None
+
+    @property
+    def was_stopped(self) -> bool:
+        """Whether its program was told to end before it ended, this time."""
+        last = self.events.filter(new__in=(State.QUEUED, State.STOPPING)).exclude(old=F("new")).last()
+        return last is not None and last.new == State.STOPPING
 
     @property
     def elapsed(self) -> float | None:
@@ -188,6 +201,7 @@ class Job(models.Model):
         """
         if epoch_up:
             fields["epoch"] = F("epoch") + 1
+        fields = {name: storable(value) if isinstance(value, str) else value for name, value in fields.items()}
         mine = Job.objects.filter(pk=self.pk, state__in=old)
         if epoch is not None:
             mine = mine.filter(epoch=epoch)
@@ -214,13 +228,14 @@ class Job(models.Model):
         return Job.objects.values_list("cancel_requested_at", flat=True).get(pk=self.pk)
 
     def record(self, old: State | None, new: State, *, who: str, why: str = "") -> None:
-        JobEvent.objects.create(job=self, at=clock.now(), old=old or "", new=new, who=who[:150], why=why[:1000])
+        who, why = storable(who)[:150], storable(why)[:1000]
+        JobEvent.objects.create(job=self, at=clock.now(), old=old or "", new=new, who=who, why=why)
 
     def request_cancel(self, by: User) -> None:
         """Ask for an end: at once while it waits, within the grace while it runs. Asking twice does no harm."""
         if self.move((State.QUEUED,), State.CANCELLED, who=str(by), why="cancelled while waiting"):
             return
-        asked = Job.objects.filter(pk=self.pk, state__in=HELD, cancel_requested_at=None)
+        asked = Job.objects.filter(pk=self.pk, state__in=RUNS, cancel_requested_at=None)
         newly = asked.update(cancel_requested_at=clock.now(), cancel_requested_by=by)
         self.refresh_from_db()
         if newly:
@@ -230,6 +245,7 @@ class Job(models.Model):
         """Back into the queue, after its kernel or runner was lost; its devices are free again."""
         with transaction.atomic():
             lost: dict[str, Any] = {"handle": None, "lease_until": None, "host": None, "note": "", "exit_code": None}
+            lost |= {"kernel_done": False, "kernel_error": "", "percentage": None, "adoptions": 0}
             moved = self.move(old, State.QUEUED, epoch=epoch, who="worker", why=why, resumes=F("resumes") + 1, **lost)
             if moved:
                 Lease.objects.filter(job=self).delete()

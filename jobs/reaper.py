@@ -7,7 +7,8 @@ import logging
 from django.conf import settings
 from django.db.models import F
 
-from jobs import clock, dispatch, locks, runfolder
+from jobs import clock, dispatch, launchers, locks, runfolder
+from jobs.launchers.errors import Lost
 from jobs.models import HELD, Host, Job, State
 
 log = logging.getLogger(__name__)
@@ -24,12 +25,29 @@ def _adopt(job: Job, host: Host) -> bool:
         log.warning("the runner of job %s is late, but alive", job.pk)
         return False
     mine = Job.objects.filter(pk=job.pk, epoch=job.epoch, state__in=HELD)
-    if not mine.update(epoch=F("epoch") + 1, lease_until=clock.after(settings.JOB_LEASE)):
+    fields = {"epoch": F("epoch") + 1, "adoptions": F("adoptions") + 1}
+    if not mine.update(lease_until=clock.after(settings.JOB_LEASE), **fields):
         return False
     job.refresh_from_db()
+    if job.adoptions > settings.JOB_RESUMES:
+        return _give_up(job, host)
     job.record(State(job.state), State(job.state), who=f"worker on {host.name}", why="its runner was gone: a new one")
-    dispatch.spawn(job)
-    return True
+    return dispatch.spawn(job)
+
+
+def _give_up(job: Job, host: Host) -> bool:
+    """A job that kills every runner: end its kernel, and the job once nothing of it lives. Asked at every lease."""
+    folder = runfolder.of(job)
+    launcher = launchers.get((job.handle or {}).get("launcher", launchers.local.NAME))
+    handle = job.handle or launcher.find(folder, job.resumes)
+    try:
+        if handle and launcher.poll(handle) is None:
+            launcher.stop(handle) if job.adoptions == settings.JOB_RESUMES + 1 else launcher.kill(handle)
+            return False
+    except Lost:
+        pass
+    text = f"Its supervisor was lost {job.adoptions} times in a row; given up."
+    return job.move(HELD, State.FAILED, epoch=job.epoch, who=f"worker on {host.name}", why=text, message=text)
 
 
 def give_up_lost_hosts() -> list[Job]:
@@ -42,7 +60,9 @@ def give_up_lost_hosts() -> list[Job]:
     moved = []
     for job in lost.select_related("host"):
         why = f"interrupted: the host {job.host} was lost"
-        if job.resumes < settings.JOB_RESUMES:
+        if job.cancel_requested_at:
+            done = job.move(HELD, State.CANCELLED, epoch=job.epoch, who="worker", why=why)
+        elif job.resumes < settings.JOB_RESUMES:
             done = job.requeue(HELD, epoch=job.epoch, why=why)
         else:
             done = job.move(HELD, State.FAILED, epoch=job.epoch, who="worker", why=why, message=why)

@@ -10,6 +10,7 @@ import logging
 import time
 import traceback
 from collections.abc import Callable
+from datetime import datetime
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -26,6 +27,8 @@ from kernels_app.contract import results
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
+KILL_MARGIN = 5.0  # seconds after the grace, for a shim that does its work
+PROVEN = 300.0  # seconds that a runner lives before its job counts as harmless
 
 
 def run(job_id: int, epoch: int) -> None:
@@ -70,33 +73,33 @@ class Supervisor:
     def __init__(self, job: Job, kind: ProgramKind, epoch: int, folder: Path) -> None:
         self.job, self.kind, self.epoch, self.folder = job, kind, epoch, folder
         self.output = folder / runfolder.OUTPUT
-        self.ingest = ingest.Ingest(job, folder, self.output, self._guard)
+        self.began = time.monotonic()
 
     def drive(self) -> None:
+        """Whatever goes wrong on the way, the job does not end while a process of its kernel lives."""
         try:
             if self.job.state == State.STARTING:
                 patiently(self._start)
             if self.job.state in (State.RUNNING, State.STOPPING):
                 self._watch()
+            if self.job.state == State.FINALIZING:
+                patiently(self._finish)
         except (JobError, LaunchFailed) as error:
             self._fail(str(error))
         except Lost as error:
             self._lost(str(error))
-        except (Fenced, OperationalError, InterfaceError):
+        except Fenced:
             raise
         except Exception:
             log.exception("job %s", self.job.pk)
             self._fail(_unexpected())
-        if self.job.state == State.FINALIZING:
-            patiently(self._finish)
 
     def _start(self) -> None:
         """Write the run folder, start the program, and only then say RUNNING. Each step may have been done before."""
         if self.job.cancel_requested_at and not self.job.handle:
             self._end(State.CANCELLED, _("Cancelled before it started."))
             return
-        launcher = launchers.get(launchers.local.NAME)
-        attempt = self.job.resumes
+        launcher, attempt = self._launcher(), self.job.resumes
         handle = launcher.find(self.folder, attempt)  # an earlier runner may have died before it could say so
         if handle is None:
             launch = self.kind.prepare(self.job, self.folder, resume=self._make_way())
@@ -116,54 +119,61 @@ class Supervisor:
 
     def _watch(self) -> None:
         """Until the last process of the kernel is gone and everything it wrote is read."""
-        launcher = launchers.get(self.job.handle["launcher"])  # type: ignore[index]
-        asked = False
+        launcher, handle = self._launcher(), self._handle()
+        reader = ingest.Ingest(self.job, self.folder, self.output, self._guard)
+        asked: float | None = None
         while True:
-            code = launcher.poll(self.job.handle)  # type: ignore[arg-type]
-            ended = code is not None
-            patiently(lambda ended=ended: self.ingest.step(final=ended))  # type: ignore[misc]
-            cancel = patiently(lambda: self.job.renew(self.epoch))
-            if ended:
+            code = launcher.poll(handle)
+            patiently(lambda: reader.step(final=code is not None))  # noqa: B023 (called at once)
+            cancel = patiently(self._renew)
+            if code is not None:
                 break
-            if cancel and not asked:
-                patiently(self._stopping)
-                launcher.stop(self.job.handle)  # type: ignore[arg-type]
-                asked = True
+            asked = self._press(cancel is not None, asked)
             time.sleep(settings.JOB_POLL)
+        ended, why = (State.RUNNING, State.STOPPING), outcome.ending(code)
         patiently(
-            lambda: self.job.move(
-                (State.RUNNING, State.STOPPING), State.FINALIZING, epoch=self.epoch, who="runner",
-                why=outcome.ending(code), exit_code=code,
-            )
-        )  # fmt: skip
+            lambda: self.job.move(ended, State.FINALIZING, epoch=self.epoch, who="runner", why=why, exit_code=code)
+        )
+
+    def _press(self, cancelled: bool, asked: float | None) -> float | None:
+        """Pass a cancel on; the shim sees to the grace, and where the shim is gone we do. Returns when it was asked."""
+        if not cancelled:
+            return None
+        now = time.monotonic()
+        if asked is None:
+            patiently(self._stopping)
+            self._launcher().stop(self._handle())
+            return now
+        if now > asked + settings.JOB_GRACE + KILL_MARGIN:
+            self._launcher().kill(self._handle())
+        return asked
+
+    def _renew(self) -> datetime | None:
+        """Renew the lease. A runner that has lived for a while has shown that the job does not kill its runners."""
+        proven = {"adoptions": 0} if time.monotonic() - self.began > PROVEN else {}
+        return self.job.renew(self.epoch, **proven)
 
     def _stopping(self) -> None:
         by = Job.objects.values_list("cancel_requested_by__username", flat=True).get(pk=self.job.pk)
         self.job.move((State.RUNNING,), State.STOPPING, epoch=self.epoch, who=by or "", why="cancel asked")
 
     def _finish(self) -> None:
-        """Judge, keep the results, say the end: in this order, so that a model is finished when its job says so."""
+        """Judge, keep the results, say the end: in this order, so that a model is finished when its job says so.
+
+        A run that was stopped is cancelled, unless the kernel had said *done* before.
+        """
         job = self.job
         job.refresh_from_db()
-        if job.cancel_requested_at and not job.kernel_done:
-            self.kind.keep_partial(job, self.folder)
+        if job.was_stopped and not job.kernel_done:
+            self._keep_partial()
             self._end(State.CANCELLED, "")
             return
         verdict = self._judge()
         if not verdict.succeeded:
             self._fail(verdict.message)
             return
-        try:
-            self.kind.finish(job, self.folder)
-        except JobError as error:
-            self._end(State.FAILED, str(error))
-        except (OperationalError, InterfaceError):
-            raise
-        except Exception:
-            log.exception("job %s", job.pk)
-            self._end(State.FAILED, _unexpected())
-        else:
-            self._end(State.SUCCEEDED, "", remark=verdict.remark, percentage=100.0)
+        self.kind.finish(job, self.folder)
+        self._end(State.SUCCEEDED, "", remark=verdict.remark, percentage=100.0)
 
     def _judge(self) -> outcome.Outcome:
         complaints = self.kind.check(self.job, self.folder)
@@ -171,22 +181,54 @@ class Supervisor:
 
     def _lost(self, why: str) -> None:
         """The kernel is gone and left no exit code: its own *done* counts, else it starts again from its checkpoint."""
-        patiently(lambda: self.ingest.step(final=True))
+        reader = ingest.Ingest(self.job, self.folder, self.output, self._guard)
+        patiently(lambda: reader.step(final=True))
         self.job.refresh_from_db()
         states = (State.RUNNING, State.STOPPING)
-        if self.job.kernel_done or self.job.kernel_error or self.job.cancel_requested_at:
+        if self.job.kernel_done or self.job.kernel_error or self.job.was_stopped:
             self.job.move(states, State.FINALIZING, epoch=self.epoch, who="runner", why=why)
+            patiently(self._finish)
         elif self.job.resumes < settings.JOB_RESUMES:
             self.job.requeue(states, epoch=self.epoch, why=_("interrupted: ") + why)
         else:
             self._fail(_("Interrupted %(n)d times; given up.") % {"n": self.job.resumes + 1})
 
     def _fail(self, message: str) -> None:
+        self._put_down()
+        self._keep_partial()
+        self._end(State.FAILED, message)
+
+    def _keep_partial(self) -> None:
         try:
             self.kind.keep_partial(self.job, self.folder)
-        except (OSError, JobError):
+        except (OperationalError, InterfaceError):
+            raise
+        except Exception:
             log.exception("what job %s left could not be kept", self.job.pk)
-        self._end(State.FAILED, message)
+
+    def _put_down(self) -> None:
+        """End what still runs, and wait for it: no device is given back under a living kernel."""
+        launcher = self._launcher()
+        handle = self.job.handle or launcher.find(self.folder, self.job.resumes)
+        since = time.monotonic()
+        try:
+            while handle and launcher.poll(handle) is None:
+                if time.monotonic() - since > settings.JOB_GRACE + KILL_MARGIN:
+                    launcher.kill(handle)
+                else:
+                    launcher.stop(handle)
+                patiently(self._renew)
+                time.sleep(settings.JOB_POLL)
+        except Lost:
+            return
+
+    def _launcher(self) -> launchers.Launcher:
+        return launchers.get((self.job.handle or {}).get("launcher", launchers.local.NAME))
+
+    def _handle(self) -> launchers.Handle:
+        if self.job.handle is None:
+            raise Lost("the job has no handle")
+        return dict(self.job.handle)
 
     def _end(self, state: State, message: str, **fields: Any) -> None:
         patiently(

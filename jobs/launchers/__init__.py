@@ -29,6 +29,9 @@ class Launcher(Protocol):
     def stop(self, handle: Handle) -> None:
         """SIGTERM now, SIGKILL to whatever is left after the grace. Does not wait; safe to call twice."""
 
+    def kill(self, handle: Handle) -> None:
+        """SIGKILL to everything of it, now: for when `stop` has not helped. Does not wait; safe to call twice."""
+
 
 _launchers: dict[str, Launcher] = {module.NAME: module for module in (local,)}
 

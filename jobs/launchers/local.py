@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
@@ -17,7 +18,7 @@ from jobs.launchers import shim
 from jobs.launchers.errors import LaunchFailed, Lost
 
 NAME = "local"
-START_LIMIT = 10.0  # seconds for the shim to say that it started the program
+START_LIMIT = 30.0  # seconds for the shim to say that it started the program
 
 
 def find(folder: Path, attempt: int) -> dict[str, Any] | None:
@@ -71,8 +72,20 @@ def stop(handle: dict[str, Any]) -> None:
     for who in ("shim", "leader"):
         pid, birth = started.get(who, (0, ""))
         if pid and shim.birth_of(pid) == birth:
-            os.kill(pid, signal.SIGTERM)
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGTERM)
             return
+
+
+def kill(handle: dict[str, Any]) -> None:
+    """SIGKILL to the leader, all below it, and the rest of its session; the shim, if it lives, sweeps what is left."""
+    started = _read(Path(handle["folder"]) / shim.STARTED) or {}
+    leader, birth = started.get("leader", (0, ""))
+    session = [pid for pid in shim.processes() if shim.session_of(pid) == leader] if leader else []
+    below = shim.descendants(leader) if leader and shim.birth_of(leader) == birth else []
+    for pid in {*session, *below}:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
 
 
 def clear(folder: Path) -> None:
@@ -96,7 +109,10 @@ def _await_start(folder: Path, process: subprocess.Popen[bytes]) -> None:
         if process.poll() is not None and not (folder / shim.EXIT).exists():
             raise LaunchFailed(f"the shim ended with exit code {process.returncode}")
         time.sleep(0.01)
-    raise LaunchFailed("the shim did not start the program in time")
+    process.kill()  # it must not start the program behind our back
+    process.wait()
+    if not locks.is_held(folder / shim.LOCK):
+        raise LaunchFailed("the shim did not start the program in time")
 
 
 def _read(path: Path) -> dict[str, Any] | None:

@@ -77,6 +77,7 @@ def _before_exec(blocked: set[signal.Signals]) -> None:
 
 def _watch(leader: int, folder: Path, grace: float, awaited: set[signal.Signals]) -> None:
     """Until no process is left."""
+    told: set[int] = set()  # who got SIGTERM: once is enough, a leader may be writing its checkpoint
     asked: float | None = None  # when somebody asked for the end
     ended: float | None = None  # when the leader ended
     while True:
@@ -88,14 +89,15 @@ def _watch(leader: int, folder: Path, grace: float, awaited: set[signal.Signals]
         left = descendants(os.getpid()) if ending else [leader]
         if ended is not None and not left:
             return
-        _press(left, asked, ended, grace)
+        _press(left, told, asked, ended, grace)
         got = signal.sigtimedwait(awaited, 0.2 if ending else 5.0)
         if got is not None and got.si_signo != signal.SIGCHLD and asked is None:
             asked = time.monotonic()
-            _signal([leader] if ended is None else left, signal.SIGTERM)
+            told.update([leader] if ended is None else left)
+            _signal(list(told), signal.SIGTERM)
 
 
-def _press(left: list[int], asked: float | None, ended: float | None, grace: float) -> None:
+def _press(left: list[int], told: set[int], asked: float | None, ended: float | None, grace: float) -> None:
     """Send what is due to those that are left: SIGTERM after a third of the grace, SIGKILL after all of it."""
     now = time.monotonic()
     limits = [
@@ -104,7 +106,8 @@ def _press(left: list[int], asked: float | None, ended: float | None, grace: flo
     if limits and now > min(limits):
         _signal(left, signal.SIGKILL)
     elif asked is not None and now > asked + grace / 3:
-        _signal(left, signal.SIGTERM)
+        _signal([pid for pid in left if pid not in told], signal.SIGTERM)
+        told.update(left)
 
 
 def _reap(leader: int) -> int | None:
@@ -124,11 +127,10 @@ def _reap(leader: int) -> int | None:
 def descendants(root: int) -> list[int]:
     """Every process below `root`, itself left out."""
     children: dict[int, list[int]] = {}
-    for entry in Path("/proc").iterdir():
-        if entry.name.isdigit():
-            parent = _parent_of(int(entry.name))
-            if parent is not None:
-                children.setdefault(parent, []).append(int(entry.name))
+    for pid in processes():
+        parent = _parent_of(pid)
+        if parent is not None:
+            children.setdefault(parent, []).append(pid)
     found: list[int] = []
     todo = [root]
     while todo:
@@ -136,6 +138,16 @@ def descendants(root: int) -> list[int]:
         found += below
         todo += below
     return found
+
+
+def processes() -> list[int]:
+    return [int(entry.name) for entry in Path("/proc").iterdir() if entry.name.isdigit()]
+
+
+def session_of(pid: int) -> int | None:
+    """The session that `pid` belongs to; None where it is gone or a zombie."""
+    fields = _stat(pid)
+    return int(fields[3]) if fields and fields[0] != "Z" else None
 
 
 def _parent_of(pid: int) -> int | None:

@@ -21,7 +21,7 @@ DONE = "say(cmd='training_status', status='training_done')\n"
 def spawned(monkeypatch):
     """Instead of a process of its own, the new runner is only noted."""
     found: list[tuple[int, int]] = []
-    monkeypatch.setattr(dispatch, "spawn", lambda job: found.append((job.pk, job.epoch)))
+    monkeypatch.setattr(dispatch, "spawn", lambda job: found.append((job.pk, job.epoch)) is None)
     return found
 
 
@@ -124,3 +124,45 @@ def test_the_jobs_of_a_lost_host_go_back_into_the_queue(submit, host):
     assert reaper.give_up_lost_hosts() == [job]
     job.refresh_from_db()
     assert (job.state, job.resumes, job.leases.count()) == (State.QUEUED, 1, 0)
+
+
+def test_a_job_that_kills_every_runner_is_given_up_with_its_kernel(abandoned, host, spawned, settings):
+    settings.JOB_RESUMES = 2
+    job = abandoned("import signal, time; signal.signal(15, signal.SIG_IGN); time.sleep(60)")
+    for _ in range(10):
+        silence(job)
+        reaper.look_after(host)
+        job.refresh_from_db()
+        if job.state == State.FAILED:
+            break
+        wait_for(lambda: True)
+    folder = runfolder.of(job)
+    if job.state != State.FAILED:
+        wait_for(lambda: not locks.is_held(folder / shim.LOCK))
+        silence(job)
+        reaper.look_after(host)
+        job.refresh_from_db()
+    assert job.state == State.FAILED
+    assert "given up" in job.message
+    assert not locks.is_held(folder / shim.LOCK)
+    assert len(spawned) == 2
+
+
+def test_what_an_earlier_attempt_said_does_not_count_for_the_next(submit, host):
+    job = submit(DONE)
+    assert queue.claim(job, host)
+    job.write(job.epoch, kernel_done=True, kernel_error="", percentage=80.0)
+    assert job.requeue((State.STARTING,), epoch=job.epoch, why="lost")
+    assert (job.kernel_done, job.percentage, job.resumes) == (False, None, 1)
+
+
+def test_a_lost_host_s_job_that_was_to_be_cancelled_is_cancelled(submit, host, alice):
+    job = submit(DONE)
+    assert queue.claim(job, host)
+    job.request_cancel(by=alice)
+    long_ago = timezone.now() - timedelta(hours=1)
+    type(host).objects.update(seen_at=long_ago)
+    Job.objects.update(lease_until=long_ago)
+    reaper.give_up_lost_hosts()
+    job.refresh_from_db()
+    assert job.state == State.CANCELLED

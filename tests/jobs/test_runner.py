@@ -5,10 +5,11 @@ from __future__ import annotations
 import threading
 
 import pytest
+from django.db import OperationalError
 from django.db.models import F
 
-from jobs import locks, queue, runfolder, runner
-from jobs.models import Job, JobEvent, Lease, State
+from jobs import ingest, locks, queue, runfolder, runner
+from jobs.models import IngestCursor, Job, JobEvent, Lease, State
 from tests.jobs.conftest import wait_for
 
 SAY_DONE = "say(cmd='training_status', status='training_done')\n"
@@ -189,3 +190,99 @@ def _run_in_thread(job: Job) -> None:
         runner.run(job.pk, job.epoch)
     finally:
         connection.close()
+
+
+HOSTILE = {
+    "a file name that is no text": "open(b'out/save/metrics/\\xff\\xfe.csv', 'w').write('step,a\\n1,2\\n')",
+    "a very long file name": "open('out/save/metrics/' + 'x' * 250 + '.csv', 'w').write('step,a\\n1,2\\n')",
+    "NUL in a header": "open('out/save/metrics/n.csv', 'w').write('step,a\\0b\\n1,2\\n')",
+    "a pipe instead of a file": "import os; os.mkfifo('out/save/metrics/pipe.csv')",
+    "a link instead of a file": "import os; os.symlink('/etc/passwd', 'out/save/metrics/link.csv')",
+    "a lone surrogate in a message": "say(cmd='training_status', status='training_ing', note='\\udcff')",
+    "a percentage that is no number": "say(cmd='training_status', status='training_ing', percentage='\\udcff')",
+}
+
+
+@pytest.mark.parametrize("code", HOSTILE.values(), ids=HOSTILE.keys())
+def test_whatever_a_kernel_writes_it_is_read_to_the_end(run, code):
+    job = run(
+        "pathlib.Path('out/save/metrics').mkdir(parents=True)\n" + code + "\nmetric('step,loss\\n1,2\\n')\n" + SAY_DONE
+    )
+    assert job.state == State.SUCCEEDED, job.message
+    assert job.points.filter(chart="loss").count() == 1
+
+
+@pytest.mark.parametrize("text", ["a\0b", "\udcff"], ids=["NUL", "surrogate"])
+def test_an_error_message_that_no_database_takes_is_shown_all_the_same(run, text):
+    job = run(f"say(cmd='training_status', status='training_error', message={'Disk ' + text!r})")
+    assert job.state == State.FAILED
+    assert job.message.startswith("Disk")
+    job = run("pathlib.Path('out/failure').write_bytes(b'Bad \\0 \\xff file'); sys.exit(1)")
+    assert job.message.startswith("Bad")
+
+
+def test_a_failure_of_the_portal_s_own_ends_the_kernel_before_the_devices_are_free(submit, host, monkeypatch):
+    job = submit("import time; time.sleep(60)")
+    assert queue.claim(job, host)
+
+    def broken(self, *, final=False):
+        assert locks.is_held(runfolder.of(job) / "kernel.lock")
+        raise RuntimeError("a defect in the portal")
+
+    monkeypatch.setattr(ingest.Ingest, "step", broken)
+    runner.run(job.pk, job.epoch)
+    job.refresh_from_db()
+    assert job.state == State.FAILED
+    assert "a defect in the portal" in job.message
+    assert not locks.is_held(runfolder.of(job) / "kernel.lock")
+    assert not Lease.objects.exists()
+
+
+def test_results_that_cannot_be_kept_fail_the_job_and_free_its_devices(run, script_kind, monkeypatch):
+    def full(job, folder):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(script_kind, "finish", full)
+    monkeypatch.setattr(script_kind, "keep_partial", full)
+    job = run(SAY_DONE)
+    assert job.state == State.FAILED
+    assert "No space left" in job.message
+    assert not Lease.objects.exists()
+
+
+def test_a_commit_that_fails_loses_neither_rows_nor_the_error(submit, host, monkeypatch):
+    job = submit(
+        "metric('step,loss\\n1,1\\n2,2\\n')\nsay(cmd='training_status', status='training_error', message='No.')\n"
+        + SAY_DONE
+    )
+    assert queue.claim(job, host)
+    save, failures = IngestCursor.save, [OperationalError("database is locked")] * 2
+
+    def hiccup(self, *args, **kwargs):
+        if failures:
+            raise failures.pop()
+        return save(self, *args, **kwargs)
+
+    monkeypatch.setattr(IngestCursor, "save", hiccup)
+    monkeypatch.setattr(runner.connections, "close_all", lambda: None)
+    monkeypatch.setattr(runner.time, "sleep", lambda seconds: None)
+    runner.run(job.pk, job.epoch)
+    job.refresh_from_db()
+    assert failures == []
+    assert (job.state, job.message) == (State.FAILED, "No.")
+    assert list(job.points.order_by("pk").values_list("value", flat=True)) == [1, 2]
+
+
+def test_a_cancel_that_comes_after_the_end_changes_nothing(submit, host, alice, script_kind, monkeypatch):
+    job = submit("pass")
+    assert queue.claim(job, host)
+    check = script_kind.check
+
+    def late_click(job, folder):
+        Job.objects.get(pk=job.pk).request_cancel(by=alice)
+        return check(job, folder)
+
+    monkeypatch.setattr(script_kind, "check", late_click)
+    runner.run(job.pk, job.epoch)
+    job.refresh_from_db()
+    assert (job.state, job.cancel_requested_at) == (State.SUCCEEDED, None)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import time
 
@@ -123,3 +124,38 @@ def test_the_handle_of_this_attempt_is_found_and_that_of_another_is_not(start, t
 def test_a_program_nobody_knows_the_end_of_is_lost(tmp_path):
     with pytest.raises(Lost):
         local.poll({"launcher": "local", "folder": str(tmp_path)})
+
+
+def test_a_leader_that_saves_its_checkpoint_gets_sigterm_once(start, tmp_path):
+    handle = start(
+        "import pathlib, signal, time\n"
+        "def count(*_):\n"
+        "    with open('terms', 'a') as file: file.write('x')\n"
+        "signal.signal(15, count)\n"
+        "pathlib.Path('up').touch()\n"
+        "end = time.monotonic() + 1.5\n"
+        "while time.monotonic() < end: time.sleep(0.05)\n",
+        grace=3.0,
+    )
+    wait_for(lambda: (tmp_path / "up").exists())
+    local.stop(handle)
+    wait_for(lambda: local.poll(handle) == 0)
+    assert (tmp_path / "terms").read_text() == "x"
+
+
+def test_kill_ends_everything_even_without_the_shim(start, tmp_path):
+    mark = f"mark-{tmp_path.name}"
+    handle = start(
+        f"""
+import pathlib, signal, subprocess, sys, time
+signal.signal(15, signal.SIG_IGN)
+subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)", {mark!r}], start_new_session=True)
+pathlib.Path("up").touch()
+time.sleep(60)
+"""
+    )
+    wait_for(lambda: (tmp_path / "up").exists())
+    os.kill(local._read(tmp_path / shim.STARTED)["shim"][0], 9)
+    local.kill(handle)
+    wait_for(lambda: not locks.is_held(tmp_path / shim.LOCK))
+    assert alive(mark) == []

@@ -49,15 +49,19 @@ class Worker:
             signal.signal(number, self._end)
 
     def run(self) -> None:
-        while not self.ending.is_set():
-            try:
-                self.tick()
-            except DatabaseError as error:
-                log.warning("the database does not answer: %s", error)
-                connections.close_all()
-            self.ending.wait(settings.JOB_TICK)
-        if self.queue:
-            self.queue.end()
+        try:
+            while not self.ending.is_set():
+                try:
+                    self.tick()
+                except DatabaseError as error:
+                    log.warning("the database does not answer: %s", error)
+                    connections.close_all()
+                except Exception:  # a full disk, say: the next tick may do better, and somebody must tick
+                    log.exception("this tick went wrong")
+                self.ending.wait(settings.JOB_TICK)
+        finally:
+            if self.queue:
+                self.queue.end()
 
     def tick(self) -> None:
         host = hosts.beat()
