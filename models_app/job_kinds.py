@@ -11,7 +11,7 @@ from datasets_app import kernel_view
 from jobs import kinds, runfolder
 from jobs.kinds import JobError, Launch
 from jobs.models import Job
-from kernels_app.contract import results
+from kernels_app.contract import data, results
 from kernels_app.contract.settings import ModelSettings
 from kernels_app.models import Kernel
 from models_app import launching, publishing, reports
@@ -48,7 +48,9 @@ class Training:
         return launching.launch(job, folder, model.kernel)
 
     def check(self, job: Job, folder: Path) -> list[str]:
-        return _missing(folder, "training", _model(job).model_type.training_type)
+        model = _model(job)
+        publishing.heal(folder, model.folder)
+        return _complaints(folder, "training", model)
 
     def finish(self, job: Job, folder: Path) -> None:
         self.keep_partial(job, folder)
@@ -98,10 +100,12 @@ class Validating:
 
     def check(self, job: Job, folder: Path) -> list[str]:
         validation = _validation(job)
-        return _missing(folder, validation.operation, validation.model.model_type.training_type)
+        publishing.heal(folder, validation.folder)
+        return _complaints(folder, validation.operation, validation.model)
 
     def finish(self, job: Job, folder: Path) -> None:
         validation = _validation(job)
+        publishing.heal(folder, validation.folder)
         reports.store(validation, folder / runfolder.OUTPUT, folder / runfolder.DATASET)
         publishing.publish(folder, validation.folder)
 
@@ -133,10 +137,19 @@ def _require_files(kernel: Kernel) -> None:
         raise JobError(_("The files of the kernel %(kernel)s are gone from this host.") % {"kernel": kernel})
 
 
-def _missing(folder: Path, operation: str, training_type: str) -> list[str]:
-    output = folder / runfolder.OUTPUT
-    names = results.missing(output, operation, training_type)
-    return [_("%(file)s is missing or empty") % {"file": name} for name in names]
+def _complaints(folder: Path, operation: str, model: TrainedModel) -> list[str]:
+    """What is not there, and what is there but says nothing; a line that is wrong among good ones is no matter."""
+    output, training_type = folder / runfolder.OUTPUT, model.model_type.training_type
+    if names := results.missing(output, operation, training_type):
+        return [_("%(file)s is missing or empty") % {"file": name} for name in names]
+    faults = results.unusable(
+        output,
+        operation,
+        training_type,
+        classes=len(model.classes),
+        has_inputs=data.has_samples(folder / runfolder.DATASET),
+    )
+    return [_("%(file)s is of no use: %(reason)s") % {"file": fault.file, "reason": fault.reason} for fault in faults]
 
 
 def drop_run(job: Job) -> None:

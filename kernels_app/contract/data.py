@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from . import ContractError
-from .files import read_json_object, write_atomically, write_json
+from .files import is_text, read_json_object, write_atomically, write_json
 
 Point = tuple[float, float]
 
@@ -117,9 +117,12 @@ def read_shapes(path: Path) -> ShapeSample:
     shapes = found.get("shapes")
     if not isinstance(shapes, list):
         raise ContractError(f"{path.name}: shapes must be a list")
+    image_id = str(found.get("image_id", path.stem))
+    if not is_text(image_id):
+        raise ContractError(f"{path.name}: image_id holds characters that are none")
     return ShapeSample(
         path=str(found.get("imagePath", "")),
-        image_id=str(found.get("image_id", path.stem)),
+        image_id=image_id,
         width=_pixels(found, "imageWidth", path.name),
         height=_pixels(found, "imageHeight", path.name),
         shapes=tuple(_shape(shape, f"{path.name}: shape {n}") for n, shape in enumerate(shapes)),
@@ -145,6 +148,12 @@ def read_files(dataset: Path) -> list[str]:
 def read_files_rc(dataset: Path) -> list[RcSample]:
     """Regions to judge."""
     return [_rc(line, where, verdict=False) for line, where in _numbered(dataset / "files.txt")]
+
+
+def has_samples(dataset: Path) -> bool:
+    """Whether a validation, inference or preprocessing has anything to work on."""
+    lists = (dataset / "files.txt", split_file(dataset, "validation"))
+    return any(path.is_file() and path.stat().st_size for path in lists) or any((dataset / "validation").glob("*.json"))
 
 
 def _lines(path: Path) -> list[str]:
@@ -213,6 +222,8 @@ def _shape(found: Any, where: str) -> Shape:
         points = tuple((float(x), float(y)) for x, y in found["points"])
         kind = str(found.get("shape_type", "polygon"))
         label, score = str(found["label"]), found.get("score")
+        if not is_text(label):
+            raise ValueError("the label holds characters that are none")
         number = None if score is None else float(score)
         if not all(math.isfinite(value) for point in points for value in point):
             raise ValueError("a coordinate is no finite number")

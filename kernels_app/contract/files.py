@@ -40,5 +40,10 @@ def read_json_object(path: Path) -> dict[str, Any]:
     return value
 
 
+def is_text(value: str) -> bool:
+    """Whether a file and a database take it: JSON can spell a NUL, and halves of characters, which both refuse."""
+    return not any(letter == "\0" or "\ud800" <= letter <= "\udfff" for letter in value)
+
+
 def _refuse_constant(name: str) -> Any:
     raise ValueError(f"{name} is not a JSON number")

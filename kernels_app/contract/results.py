@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from . import ContractError
-from .data import ShapeSample, read_shapes
+from .data import ShapeSample, read_files, read_shapes
 from .files import write_atomically
 from .metrics import number
 
@@ -99,9 +99,12 @@ def read_table(path: Path, limit: int = 200_000) -> list[list[str]]:
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
             reader = csv.reader(file, skipinitialspace=True)
-            return [row for row, _ in zip((r for r in reader if r), range(limit), strict=False)]
+            rows = [row for row, _ in zip((r for r in reader if r), range(limit), strict=False)]
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise ContractError(f"{path.name}: cannot be read as CSV ({error})") from error
+    if any("\0" in cell for row in rows for cell in row):
+        raise ContractError(f"{path.name}: cannot be read as CSV (it holds NUL bytes)")
+    return rows
 
 
 def report_tables(output: Path) -> list[Path]:
@@ -113,6 +116,65 @@ def report_tables(output: Path) -> list[Path]:
 def missing(output: Path, operation: str, training_type: str) -> list[str]:
     """What the operation owes and did not leave, by name: empty when the results are complete."""
     return [name for name in _owed(operation, training_type) if not _is_there(output, name)]
+
+
+def unusable(output: Path, operation: str, training_type: str, *, classes: int, has_inputs: bool) -> list[Fault]:
+    """What the operation owes and left in a form that says nothing: no text, or not one row or file to be read.
+
+    A line that is wrong among good ones is none of these. Without inputs there need be no row.
+    """
+    found = []
+    for name in _owed(operation, training_type):
+        try:
+            reason = _READINGS[name](output, classes, training_type == "RC") if name in _READINGS else ""
+        except ContractError as error:
+            found.append(Fault(name, str(error).removeprefix(f"{name}: ")))
+        else:
+            found += [Fault(name, reason)] if reason and has_inputs else []
+    return found
+
+
+def _read_detections(output: Path, classes: int, has_box: bool) -> str:
+    rows, faults = read_detections(output / "detections.csv", classes=2 if has_box else classes, has_box=has_box)
+    return "" if rows else _nothing("row", faults)
+
+
+def _read_confusion(output: Path, classes: int, has_box: bool) -> str:
+    rows = read_table(output / "confusion.csv")[1:]
+    return "" if any(_is_count(row[0]) for row in rows) else _nothing("row", [])
+
+
+def _read_summary(output: Path, classes: int, has_box: bool) -> str:
+    return "" if read_summary(output) else _nothing("row", [])
+
+
+def _read_annotations(output: Path, classes: int, has_box: bool) -> str:
+    samples, faults = read_annotations(output)
+    return "" if samples else _nothing("file", faults)
+
+
+def _read_files(output: Path, classes: int, has_box: bool) -> str:
+    return "" if read_files(output) else _nothing("line", [])
+
+
+_READINGS = {
+    "detections.csv": _read_detections,
+    "confusion.csv": _read_confusion,
+    "summary.csv": _read_summary,
+    "annotations": _read_annotations,
+    "files.txt": _read_files,
+}
+
+
+def _nothing(what: str, faults: list[Fault]) -> str:
+    return f"no {what} can be read" + (f" ({faults[0].reason})" if faults else "")
+
+
+def _is_count(cell: str) -> bool:
+    try:
+        return number(cell) is not None
+    except ValueError:
+        return False
 
 
 def _owed(operation: str, training_type: str) -> list[str]:
