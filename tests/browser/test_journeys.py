@@ -93,7 +93,7 @@ def test_real_images_become_a_model_while_its_graph_grows(open_page, tmp_path):
     page.locator("[name='params.epochs']").wait_for()
     choose(page, "train", "pcb-train")
     choose(page, "validation", "pcb-val")
-    for name, value in {"epochs": "4", "image_size": "64"}.items():
+    for name, value in {"epochs": "3", "image_size": "64"}.items():
         page.locator(f"[name='params.{name}']").fill(value)
     page.get_by_label("Name", exact=True).fill("pcb in the browser")
     page.get_by_text("Everything is in order.").wait_for()

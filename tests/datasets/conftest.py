@@ -14,8 +14,6 @@ from datasets_app.formats import Source
 from datasets_app.records import Reading
 from tests import needs
 
-REPOSITORY = Path(__file__).resolve().parents[2]
-
 
 @pytest.fixture
 def real_data() -> Callable[[str], Path]:

@@ -198,28 +198,28 @@ def test_validate_in_the_foreground_answers_with_the_summary(shop):
 
 
 def test_validate_is_accepted_and_waits_in_the_queue(shop):
-    model = shop.finished()
+    model = shop.ready()
     answer = run("validate", str(model.pk), "--dataset", "parts-val")
     assert (answer["state"], answer["summary"]) == ("QUEUED", {})
 
 
 def test_validate_fails_with_the_kernels_words(shop):
-    shop.finished(name="mine", judging="error")
+    shop.ready(name="mine", judging="error")
     said, printed = failing("validate", "mine", "--dataset", "parts-val", "--foreground")
     assert said == "The model does not know these images."
     assert json.loads(printed)["state"] == "FAILED"
 
 
 def test_validate_can_infer(shop):
-    shop.finished(name="mine")
+    shop.ready(name="mine")
     answer = run("validate", "mine", "--dataset", "parts-val", "--operation", "inference", "--foreground")
     assert answer["state"] == "SUCCEEDED"
     assert Validation.objects.get().operation == "inference"
 
 
 def test_validate_refuses_in_words_and_leaves_nothing_behind(shop, other_shop, charlie):
-    shop.finished(name="mine")
-    other_shop.finished(name="mine")
+    shop.ready(name="mine")
+    other_shop.ready(name="mine")
     shop.trained(name="failed", behaviour="exit3")
     here = ["--project", shop.project.code]
     jobs = Job.objects.count()
@@ -241,7 +241,7 @@ def test_validate_refuses_in_words_and_leaves_nothing_behind(shop, other_shop, c
 
 
 def test_a_viewer_is_refused_without_a_traceback(shop, vera):
-    shop.finished(name="mine")
+    shop.ready(name="mine")
     assert "role" in failing("validate", "mine", "--dataset", "parts-val", "--user", "vera")[0]
 
 

@@ -44,7 +44,7 @@ def test_with_data_the_empty_list_offers_a_training(shop, bobs, url):
 
 def test_the_list_is_filtered_and_sorted_by_the_address(shop, make_shop, bobs, url):
     shop.order(name="alpha").start(shop.user)
-    shop.finished(name="beta")
+    shop.ready(name="beta")
     boxes = make_shop("OD", name="boxes")
     boxes.order(name="gamma").start(shop.user)
     assert names(bobs.get(url("list"))) == ["gamma", "beta", "alpha"]
@@ -126,14 +126,14 @@ def test_a_kernel_that_exits_with_3_is_told_so(shop, bobs):
 
 
 def test_lineage_leads_both_ways(shop, bobs):
-    base = shop.finished(name="base")
-    child = shop.finished(name="child", base_model=base, origin="additional")
+    base = shop.ready(name="base")
+    child = shop.ready(name="child", base_model=base, origin="additional")
     assert child.get_absolute_url() in text(bobs.get(base.get_absolute_url()))
     assert base.get_absolute_url() in text(bobs.get(child.get_absolute_url()))
 
 
 def test_a_viewer_sees_it_without_buttons(shop, client_of, vera, url):
-    model = shop.finished()
+    model = shop.ready()
     shown = text(client_of(vera).get(model.get_absolute_url()))
     for address in (url("edit", model.pk), url("delete", model.pk), f"{url('train')}?base={model.pk}"):
         assert address not in shown
@@ -160,7 +160,7 @@ def test_a_file_is_downloaded_whole_and_harmlessly(shop, bobs, url):
 
 
 def test_a_download_never_leaves_the_folder(shop, bobs, url, home):
-    model = shop.finished()
+    model = shop.ready()
     (home / "secret_key").write_text("secret")
     (model.folder / "link").symlink_to(home / "secret_key")
     (model.folder / "out").symlink_to(home)
@@ -173,7 +173,7 @@ def test_a_download_never_leaves_the_folder(shop, bobs, url, home):
 
 
 def test_a_list_of_files_passes_over_links_and_hidden_ones(shop, bobs, home):
-    model = shop.finished()
+    model = shop.ready()
     (model.folder / "link").symlink_to("/etc/passwd")
     (model.folder / ".hidden").write_text("x")
     found = {name for name, _size in bobs.get(model.get_absolute_url()).context["files"]}
@@ -222,8 +222,8 @@ def test_deleting_frees_rows_and_bytes(shop, devs, url):
 
 
 def test_a_model_that_others_stand_on_is_kept(shop, devs, url):
-    base = shop.finished(name="base")
-    child = shop.finished(name="child", base_model=base)
+    base = shop.ready(name="base")
+    child = shop.ready(name="child", base_model=base)
     answer = devs.post(url("delete", base.pk), follow=True)
     assert "The model is needed by: child." in text(answer)
     assert (base.folder / "save/checkpoint.pth").is_file()
@@ -241,8 +241,8 @@ def test_a_model_with_a_validation_is_kept(shop, devs, url):
 
 
 def test_a_model_that_is_retrained_may_go_and_the_other_stays(shop, devs, url):
-    model = shop.finished()
-    again = shop.finished(retrained_from=model, origin="retrain")
+    model = shop.ready()
+    again = shop.ready(retrained_from=model, origin="retrain")
     devs.post(url("delete", model.pk))
     again.refresh_from_db()
     assert again.retrained_from is None
@@ -256,6 +256,6 @@ def test_a_training_that_runs_is_not_deleted(shop, devs, url):
 
 
 def test_a_labeller_cannot_delete(shop, bobs, url):
-    model = shop.finished()
+    model = shop.ready()
     assert bobs.post(url("delete", model.pk)).status_code == 403
     assert model.folder.is_dir()

@@ -108,7 +108,7 @@ def test_a_dataset_without_labels_for_the_model_type_is_refused(shop, make_shop)
 
 
 def test_a_base_model_of_another_project_is_refused(shop, other_shop):
-    base = other_shop.finished()
+    base = other_shop.ready()
     assert "base_model" in refused(shop.order(base_model=base), shop.user)
 
 
@@ -119,7 +119,7 @@ def test_a_base_model_without_a_checkpoint_is_refused(shop):
 
 
 def test_a_base_model_of_another_training_type_is_refused(shop, make_shop):
-    base = make_shop("OD", name="boxes").finished()
+    base = make_shop("OD", name="boxes").ready()
     assert "another training type" in refused(shop.order(base_model=base), shop.user)["base_model"]
 
 
@@ -289,7 +289,7 @@ def test_only_a_model_that_was_trained_is_validated(shop, behaviour):
 
 
 def test_a_validation_wants_labelled_datasets_of_its_project(shop, other_shop, make_shop):
-    model, boxes = shop.finished(), make_shop("OD", name="boxes")
+    model, boxes = shop.ready(), make_shop("OD", name="boxes")
     said = [
         refused_validation(ValidationOrder(model, shop.kernel, datasets), shop.user)["datasets"]
         for datasets in ([], [other_shop.val], [boxes.val])
@@ -301,12 +301,12 @@ def test_a_validation_wants_labelled_datasets_of_its_project(shop, other_shop, m
 
 def test_an_inference_needs_no_labels(shop, make_shop):
     boxes = make_shop("OD", name="boxes")
-    order = ValidationOrder(shop.finished(), shop.kernel, [boxes.val], Operation.INFERENCE)
+    order = ValidationOrder(shop.ready(), shop.kernel, [boxes.val], Operation.INFERENCE)
     assert order.start(shop.user).job.state == State.QUEUED
 
 
 def test_a_kernel_validates_only_what_it_supports(shop):
     only = fake_kernels.register(name="only", supported_operations={"const": "training"})
-    model = shop.finished(kernel=only)
+    model = shop.ready(kernel=only)
     said = refused_validation(ValidationOrder(model, only, [shop.val]), shop.user)
     assert said == {"kernel": "The kernel does not support this operation; it supports: training."}

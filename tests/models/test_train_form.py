@@ -68,7 +68,7 @@ def test_a_proposed_name_is_free(fresh, shop):
 
 
 def test_additional_training_starts_from_what_the_model_used(fresh, shop):
-    base = shop.finished(rows=2, lr=0.5)
+    base = shop.ready(rows=2, lr=0.5)
     form = fresh(f"base={base.pk}")
     assert (form.data["base_model"], form.data["retrained_from"]) == (str(base.pk), "")
     assert (texts(form)["rows"], texts(form)["lr"]) == ("2", "0.5")
@@ -80,8 +80,8 @@ def test_additional_training_starts_from_what_the_model_used(fresh, shop):
 
 
 def test_retraining_is_the_same_again(fresh, shop):
-    base = shop.finished()
-    model = shop.finished(base_model=base, rows=2, origin=Origin.ADDITIONAL, message="")
+    base = shop.ready()
+    model = shop.ready(base_model=base, rows=2, origin=Origin.ADDITIONAL, message="")
     form = fresh(f"retrain={model.pk}")
     assert not form.report().errors
     order = form.order()
@@ -90,7 +90,7 @@ def test_retraining_is_the_same_again(fresh, shop):
 
 
 def test_retraining_offers_the_very_version_that_was_used(fresh, shop):
-    model = shop.finished()
+    model = shop.ready()
     newer = fake_kernels.register(version="2")
     assert newer != shop.kernel
     assert fresh(f"retrain={model.pk}").chosen_kernel == shop.kernel
@@ -98,7 +98,7 @@ def test_retraining_offers_the_very_version_that_was_used(fresh, shop):
 
 
 def test_a_model_of_another_project_prefills_nothing(fresh, other_shop):
-    base = other_shop.finished(lr=0.5)
+    base = other_shop.ready(lr=0.5)
     form = fresh(f"base={base.pk}")
     assert not form.data.get("base_model")
     assert not form.chosen_train
@@ -147,10 +147,10 @@ def test_only_the_newest_version_is_offered(fresh, shop):
 
 
 def test_base_models_are_those_that_left_weights(fresh, shop, make_shop):
-    good, partial = shop.finished(), shop.trained(behaviour="exit3")
+    good, partial = shop.ready(), shop.trained(behaviour="exit3")
     shop.trained(behaviour="nothing")
     shop.order().start(shop.user)
-    make_shop("OD", name="boxes").finished()
+    make_shop("OD", name="boxes").ready()
     assert set(fresh(f"model_type={shop.model_type.pk}").base_models) == {good, partial}
 
 
@@ -229,7 +229,7 @@ def test_a_dataset_of_another_project_cannot_be_chosen(shop, other_shop):
 
 
 def test_a_base_model_of_another_project_cannot_be_chosen(shop, other_shop):
-    form = typed(shop, base_model=other_shop.finished().pk)
+    form = typed(shop, base_model=other_shop.ready().pk)
     form.report()
     assert "base_model" in form.errors
 

@@ -121,7 +121,7 @@ def test_what_was_started_on_the_page_runs(page):
 
 
 def test_additional_training_and_retraining_are_remembered(page, shop):
-    base = shop.finished()
+    base = shop.ready()
     page.post(base_model=base.pk, name="child")
     child = TrainedModel.objects.get(name="child")
     assert (child.origin, child.base_model) == (Origin.ADDITIONAL, base)
@@ -161,7 +161,7 @@ def test_a_forged_dataset_of_another_project_is_refused(page, other_shop):
 
 
 def test_a_forged_base_model_of_another_project_is_refused(page, other_shop):
-    base = other_shop.finished()
+    base = other_shop.ready()
     answer = page.post(base_model=base.pk)
     assert answer.status_code == 422
     assert base.name not in text(answer)
@@ -169,7 +169,7 @@ def test_a_forged_base_model_of_another_project_is_refused(page, other_shop):
 
 
 def test_a_forged_model_to_retrain_of_another_project_is_refused(page, other_shop):
-    answer = page.post(retrained_from=other_shop.finished().pk)
+    answer = page.post(retrained_from=other_shop.ready().pk)
     assert answer.status_code == 422
     assert TrainedModel.objects.count() == 1
 

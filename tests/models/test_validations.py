@@ -33,7 +33,7 @@ def text(answer) -> str:
 
 
 def test_the_form_proposes_what_the_model_was_trained_with(shop, bobs, url):
-    model = shop.finished()
+    model = shop.ready()
     answer = bobs.get(url("start", model.pk))
     assert answer.context["chosen"] == {shop.val.pk}
     assert answer.context["form"]["kernel"].value() == shop.kernel.pk
@@ -41,7 +41,7 @@ def test_the_form_proposes_what_the_model_was_trained_with(shop, bobs, url):
 
 
 def test_a_post_starts_a_validation_and_leads_to_its_page(shop, bobs, url):
-    model = shop.finished()
+    model = shop.ready()
     data = {"kernel": shop.kernel.pk, "operation": Operation.VALIDATION, "datasets": [shop.val.pk]}
     answer = bobs.post(url("start", model.pk), data)
     validation = Validation.objects.get()
@@ -59,7 +59,7 @@ def test_only_a_finished_model_is_validated(shop, bobs, url, behaviour):
 
 
 def test_what_is_wrong_is_said_and_nothing_is_written(shop, other_shop, make_shop, bobs, url):
-    model, boxes = shop.finished(), make_shop("OD", name="boxes")
+    model, boxes = shop.ready(), make_shop("OD", name="boxes")
     usual = {"kernel": shop.kernel.pk, "operation": Operation.VALIDATION, "datasets": [shop.val.pk]}
     jobs = Job.objects.count()
     for changed, says in (
@@ -79,12 +79,12 @@ def test_what_is_wrong_is_said_and_nothing_is_written(shop, other_shop, make_sho
 
 
 def test_a_model_of_another_project_cannot_be_validated(shop, other_shop, bobs, url):
-    model = other_shop.finished()
+    model = other_shop.ready()
     assert bobs.get(url("start", model.pk)).status_code == 404
 
 
 def test_a_viewer_cannot_start_or_delete(shop, client_of, vera, url):
-    validation = shop.validated(shop.finished())
+    validation = shop.validated(shop.ready())
     client = client_of(vera)
     assert client.post(url("start", validation.model_id)).status_code == 403
     assert client.post(url("delete", validation.pk)).status_code == 403
@@ -108,14 +108,14 @@ def test_a_report_shows_figures_tables_and_images_worst_first(shop, bobs, url):
 
 
 def test_tables_come_in_the_contracts_order(shop, bobs):
-    validation = shop.validated(shop.finished(judging="more_tables"))
+    validation = shop.validated(shop.ready(judging="more_tables"))
     names = [table["name"] for table in bobs.get(validation.get_absolute_url()).context["tables"]]
     assert names == ["summary.csv", "confusion.csv", "a_first.csv", "by_size.csv", "detections.csv"]
 
 
 def test_a_long_table_is_cut_on_the_page_and_whole_in_the_file(shop, bobs, url, monkeypatch):
     monkeypatch.setattr("models_app.views_validations.ROWS", 2)
-    validation = shop.validated(shop.finished())
+    validation = shop.validated(shop.ready())
     table = next(
         one for one in bobs.get(validation.get_absolute_url()).context["tables"] if one["name"] == "detections.csv"
     )
@@ -125,7 +125,7 @@ def test_a_long_table_is_cut_on_the_page_and_whole_in_the_file(shop, bobs, url, 
 
 
 def test_images_are_filtered_by_the_address(shop, bobs):
-    validation = shop.validated(shop.finished(wrong=1))
+    validation = shop.validated(shop.ready(wrong=1))
     address = validation.get_absolute_url()
 
     def count(query: str) -> int:
@@ -137,7 +137,7 @@ def test_images_are_filtered_by_the_address(shop, bobs):
 
 
 def test_one_image_leads_to_its_neighbours(shop, bobs, url):
-    validation = shop.validated(shop.finished(wrong=1))
+    validation = shop.validated(shop.ready(wrong=1))
     rows = list(bobs.get(validation.get_absolute_url()).context["page"])
     first = bobs.get(url("image", validation.pk, rows[0].image_id))
     assert (first.context["previous"], first.context["next"]) == (None, rows[1].image_id)
@@ -150,7 +150,7 @@ def test_one_image_leads_to_its_neighbours(shop, bobs, url):
 
 def test_boxes_of_truth_and_prediction_are_drawn_over_each_other(make_shop, client_of):
     boxes = make_shop("OD", name="boxes")
-    validation = boxes.validated(boxes.finished(wrong=1))
+    validation = boxes.validated(boxes.ready(wrong=1))
     answer = client_of(boxes.user).get(validation.get_absolute_url())
     cards = answer.context["cards"]
     assert sorted((len(card.truth), len(card.found)) for card in cards) == [(1, 0), (1, 1), (1, 1), (1, 1)]
@@ -160,7 +160,7 @@ def test_boxes_of_truth_and_prediction_are_drawn_over_each_other(make_shop, clie
 
 
 def test_what_could_not_be_read_is_named_with_its_line(shop, bobs):
-    validation = shop.validated(shop.finished(judging="bad_lines"))
+    validation = shop.validated(shop.ready(judging="bad_lines"))
     shown = text(bobs.get(validation.get_absolute_url()))
     assert "Some results could not be read." in shown
     assert "line 6:" in shown
@@ -170,7 +170,7 @@ def test_what_could_not_be_read_is_named_with_its_line(shop, bobs):
 
 
 def test_a_table_that_is_no_text_does_not_hide_the_rest(shop, bobs):
-    validation = shop.validated(shop.finished(judging="binary_summary"))
+    validation = shop.validated(shop.ready(judging="binary_summary"))
     answer = bobs.get(validation.get_absolute_url())
     assert answer.status_code == 200
     assert "cannot be read as CSV" in text(answer)
@@ -186,7 +186,7 @@ def test_a_table_that_is_no_text_does_not_hide_the_rest(shop, bobs):
     ],
 )
 def test_a_validation_that_failed_says_why(shop, bobs, judging, says):
-    validation = shop.validated(shop.finished(judging=judging))
+    validation = shop.validated(shop.ready(judging=judging))
     assert validation.job.state == State.FAILED
     assert says in text(bobs.get(validation.get_absolute_url()))
 
@@ -202,7 +202,7 @@ def test_a_validation_gets_the_model_and_its_settings(shop):
 
 
 def test_an_inference_labels_images_without_truth(shop, bobs):
-    validation = shop.validated(shop.finished(wrong=0), operation=Operation.INFERENCE)
+    validation = shop.validated(shop.ready(wrong=0), operation=Operation.INFERENCE)
     assert validation.job.state == State.SUCCEEDED, validation.job.message
     assert validation.predictions.filter(truth="", is_right=None, predicted="GOOD").count() == 4
     assert bobs.get(validation.get_absolute_url()).status_code == 200
@@ -212,7 +212,7 @@ def test_an_inference_labels_images_without_truth(shop, bobs):
 
 
 def test_the_list_shows_key_figures_and_filters(shop, bobs, url):
-    first, second = shop.finished(name="alpha"), shop.finished(name="beta", judging="exit3")
+    first, second = shop.ready(name="alpha"), shop.ready(name="beta", judging="exit3")
     shop.validated(first)
     shop.validated(second)
 
@@ -228,7 +228,7 @@ def test_the_list_shows_key_figures_and_filters(shop, bobs, url):
 
 
 def test_a_download_never_leaves_the_folder(shop, bobs, url, home):
-    validation = shop.validated(shop.finished())
+    validation = shop.validated(shop.ready())
     (home / "secret_key").write_text("secret")
     (validation.folder / "link").symlink_to(home / "secret_key")
     for name in ("../../secret_key", "..%2f..%2fsecret_key", "/etc/passwd", "link", "annotations"):
@@ -236,7 +236,7 @@ def test_a_download_never_leaves_the_folder(shop, bobs, url, home):
 
 
 def test_deleting_frees_rows_and_bytes_and_lets_the_model_go(shop, bobs, url):
-    model = shop.finished()
+    model = shop.ready()
     validation = shop.validated(model)
     folder, run = validation.folder, runfolder.of(validation.job)
     assert folder.is_dir()
@@ -249,7 +249,7 @@ def test_deleting_frees_rows_and_bytes_and_lets_the_model_go(shop, bobs, url):
 
 
 def test_a_validation_that_waits_is_not_deleted(shop, bobs, url):
-    model = shop.finished()
+    model = shop.ready()
     data = {"kernel": shop.kernel.pk, "operation": Operation.VALIDATION, "datasets": [shop.val.pk]}
     bobs.post(url("start", model.pk), data)
     answer = bobs.post(url("delete", Validation.objects.get().pk), follow=True)
