@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from django.db import transaction
+from django.db.models import ProtectedError
 
 from datasets_app.blobs import keep_bytes
 from datasets_app.models import Annotation, Dataset, Snapshot
@@ -31,13 +32,23 @@ def take(
     }
     text = json.dumps(manifest, ensure_ascii=False, sort_keys=True, separators=(",", ":")).encode()
     with transaction.atomic():
-        found = Snapshot.objects.filter(project=project, sha256=hashlib.sha256(text).hexdigest()).first()
-        if found:
+        same = Snapshot.objects.filter(project=project, sha256=hashlib.sha256(text).hexdigest())
+        if found := same.select_for_update().first():  # held, so that nobody drops it before the run is written
             return found
         blob = keep_bytes(text, "application/json")
         return Snapshot.objects.create(
             project=project, sha256=blob.sha256, manifest=blob, images=sum(map(len, splits.values()))
         )
+
+
+def drop_unused(snapshot: Snapshot | None) -> set[str]:
+    """Delete it where no run uses it any more; its file, for `blobs.release_unused` after the transaction."""
+    with transaction.atomic():
+        held = Snapshot.objects.select_for_update().filter(pk=snapshot.pk).first() if snapshot else None
+        try:
+            return {held.manifest_id} if held and held.delete() else set()
+        except ProtectedError:
+            return set()
 
 
 def _images(datasets: Iterable[Dataset], model_type: ModelType) -> list[dict[str, Any]]:

@@ -15,8 +15,9 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_POST
 
+from datasets_app import blobs, snapshots
 from datasets_app.models import Dataset
-from jobs import charts, runfolder
+from jobs import runfolder
 from jobs.models import Job, State
 from jobs.views import job_context
 from models_app import files
@@ -60,6 +61,7 @@ def model_list(request: HttpRequest, project: Project) -> HttpResponse:
         "filtered": any(request.GET.get(name) for name in ("q", "state", "model_type")),
         "may_train": project.allows(cast(User, request.user), Role.LABELLER),
         "has_data": Dataset.objects.filter(project=project).exists(),
+        "has_categories": TrainedModel.objects.filter(project=project).exclude(data_category="").exists(),
     }
     template = "models/_list.html" if request.htmx else "models/list.html"  # type: ignore[attr-defined]
     return render(request, template, context)
@@ -73,7 +75,6 @@ def detail(request: HttpRequest, project: Project, pk: int) -> HttpResponse:
         "model": model,
         "has_checkpoint": model.has_checkpoint,
         "form": EditForm(initial={"name": model.name, "description": model.description}),
-        "scores": charts.best_and_last(model.job, model.goals),
         "files": files.listed(model.folder) if not model.job.is_active else [],
         "may": {role.value: project.allows(cast(User, request.user), role) for role in Role},
         "settings_json": json.dumps(model.settings, ensure_ascii=False, indent=2),
@@ -121,12 +122,14 @@ def delete(request: HttpRequest, project: Project, pk: int) -> HttpResponse:
         with transaction.atomic():
             model.delete()
             job.delete()
+            hashes = snapshots.drop_unused(model.snapshot)
     except ProtectedError as error:
         names = ", ".join(sorted({f"{row}" for row in error.protected_objects})[:10])
         messages.error(request, _("The model is needed by: %(names)s.") % {"names": names})
         return redirect(model)
     shutil.rmtree(folder, ignore_errors=True)
     shutil.rmtree(run, ignore_errors=True)
+    blobs.release_unused(hashes)
     messages.success(request, _("“%(name)s” was deleted.") % {"name": model.name})
     return redirect("models:list", project.code)
 

@@ -16,6 +16,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
+from datasets_app import blobs, snapshots
 from datasets_app.models import Dataset
 from jobs import runfolder
 from jobs.models import State
@@ -170,14 +171,16 @@ def delete(request: HttpRequest, project: Project, pk: int) -> HttpResponse:
     with transaction.atomic():
         validation.delete()
         job.delete()
+        hashes = snapshots.drop_unused(validation.snapshot)
     shutil.rmtree(folder, ignore_errors=True)
     shutil.rmtree(run, ignore_errors=True)
+    blobs.release_unused(hashes)
     messages.success(request, _("The validation was deleted."))
     return redirect("validations:list", project.code)
 
 
 def _validation(project: Project, pk: int) -> Validation:
-    related = ("job__project", "model__model_type", "model__project", "kernel", "created_by", "project")
+    related = ("job__project", "model__model_type", "model__project", "kernel", "created_by", "project", "snapshot")
     return get_object_or_404(Validation.objects.select_related(*related), project=project, pk=pk)
 
 
