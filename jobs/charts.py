@@ -67,7 +67,7 @@ def _extremes(job: Job) -> list[tuple[Any, ...]]:
     """  # noqa: S608 (the table's own name; every value is a parameter)
     with connection.cursor() as cursor:
         cursor.execute(sql, [job.pk] * 3)
-        return cursor.fetchall()
+        return list(cursor.fetchall())
 
 
 def _generation(job: Job) -> int:
