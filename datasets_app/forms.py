@@ -121,7 +121,8 @@ def _changed_label(label: LabelPlan, plan: Plan, posted: QueryDict, number: int,
 def _chosen(posted: QueryDict, name: str, default: str, code_name: str = "") -> str:
     """A code that is there, or the new one typed beside the choice; a blank one stays a fault to be told."""
     choice = posted.get(name, default)
-    return (posted.get(code_name or f"{name}-code", "").strip() or " ") if choice == NEW else choice
+    code = (posted.get(code_name or f"{name}-code", "").strip() or " ") if choice == NEW else choice
+    return code.replace("\0", "\ufffd")  # no code either, but one that the database can be asked for
 
 
 def faults_by_field(faults: Iterable[tuple[str, str]]) -> dict[str, list[str]]:

@@ -27,8 +27,7 @@ def check_name(project: Project, name: str) -> None:
 
 
 def _faults(project: Project, plan: Plan, splits: Iterable[str]) -> Iterator[tuple[str, str]]:
-    yield from _name_faults(plan.name)
-    yield from _taken(project, plan.dataset_names(splits).values())
+    yield from list(_name_faults(plan.name)) or _taken(project, plan.dataset_names(splits).values())
     if not plan.training_type:
         return
     if not plan.codes():

@@ -22,8 +22,12 @@ def download(folder: Path, name: str) -> FileResponse:
     """The file `name` below `folder` as an attachment; 404 for anything else."""
     if "\0" in name:
         raise Http404
-    path = (folder / name).resolve()
-    if not path.is_relative_to(folder.resolve()) or not path.is_file():
+    try:
+        path = (folder / name).resolve()
+        is_there = path.is_relative_to(folder.resolve()) and path.is_file()
+    except (OSError, ValueError):  # a name too long, or with a NUL in it
+        is_there = False
+    if not is_there:
         raise Http404
     response = FileResponse(path.open("rb"), as_attachment=True, filename=path.name)
     response["X-Content-Type-Options"] = "nosniff"

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -13,10 +14,12 @@ from django.utils.translation import ngettext
 
 from datasets_app import checks, snapshots
 from datasets_app.models import Dataset
-from jobs import queue, runfolder
+from jobs import queue
 from jobs.models import Job
 from kernels_app import schema
+from kernels_app.contract.files import is_text
 from kernels_app.models import Kernel, KernelState
+from models_app import extra_files
 from models_app.models import Operation, Origin, TrainedModel, Validation
 from projects_app.models import ModelType, Project, User
 
@@ -82,6 +85,7 @@ class TrainOrder:
             Complaint(f"params.{problem.name}" if problem.name else "params", problem.message)
             for problem in schema.check(self.kernel.schema, self.settings())
         ]
+        report.errors += self._text_complaints()
         self._check_devices(report)
         self._check_datasets(report)
         if with_data and self.train and self.validation:
@@ -96,12 +100,19 @@ class TrainOrder:
         if report.errors:
             raise OrderRefused(report.errors)
         try:
-            with transaction.atomic():
-                return self._create(user)
+            with ExitStack() as undo:
+                with transaction.atomic():
+                    model = self._create(user, undo)
+                undo.pop_all()
+                return model
+        except OSError as error:
+            text = _("The extra files could not be kept: %(why)s.")
+            raise OrderRefused([Complaint("etc", text % {"why": error.strerror or error})]) from error
         except IntegrityError as error:  # somebody took the name between the check and now
             raise OrderRefused(self._name_complaints() or [Complaint("name", str(error))]) from error
 
-    def _create(self, user: User) -> TrainedModel:
+    def _create(self, user: User, undo: ExitStack) -> TrainedModel:
+        """`undo` is for what a failed transaction leaves."""
         job = Job.submit(project=self.project, kind="training", title=self.name, created_by=user, devices=self.devices)
         model = TrainedModel.objects.create(
             project=self.project,
@@ -121,16 +132,9 @@ class TrainOrder:
         )
         model.train_datasets.set(self.train)
         model.validation_datasets.set(self.validation)
-        self._keep_extra_files(job)
+        undo.callback(extra_files.drop, job)
+        extra_files.keep(job, self.extra_files)
         return model
-
-    def _keep_extra_files(self, job: Job) -> None:
-        folder = runfolder.of(job) / runfolder.EXTRA
-        folder.mkdir(parents=True, exist_ok=True)
-        for file in self.extra_files:
-            with (folder / str(file.name).replace("/", "_")).open("wb") as target:
-                for chunk in file.chunks():
-                    target.write(chunk)
 
     def _name_complaints(self) -> list[Complaint]:
         if not self.name.strip():
@@ -152,6 +156,11 @@ class TrainOrder:
         if base.model_type.training_type != self.model_type.training_type:
             return [Complaint("base_model", _("The base model was trained for another training type."))]
         return []
+
+    def _text_complaints(self) -> list[Complaint]:
+        """JSON can spell characters that no file and no database takes."""
+        bad = [name for name, value in self.params.items() if not all(map(is_text, _texts(value)))]
+        return [Complaint(f"params.{name}", _("This holds characters that cannot be kept.")) for name in bad]
 
     def _check_devices(self, report: Report) -> None:
         low, high = self.kernel.gpu_range
@@ -223,6 +232,15 @@ class ValidationOrder:
             return []
         text = _("No image of %(names)s is labelled for %(type)s: there is nothing to compare with.")
         return [Complaint("datasets", text % {"names": ", ".join(bare), "type": model_type.code})]
+
+
+def _texts(value: Any) -> Iterator[str]:
+    """Every text in a JSON value, keys too."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, dict | list):
+        for part in [*value, *value.values()] if isinstance(value, dict) else value:
+            yield from _texts(part)
 
 
 def _kernel_complaints(kernel: Kernel, project: Project, model_type: ModelType, operation: str) -> list[Complaint]:

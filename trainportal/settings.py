@@ -75,6 +75,7 @@ MIDDLEWARE = [
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
+    "trainportal.middleware.refuse_nul",
 ]
 ROOT_URLCONF = "trainportal.urls"
 WSGI_APPLICATION = "trainportal.wsgi.application"

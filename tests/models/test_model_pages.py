@@ -166,10 +166,11 @@ def test_a_download_never_leaves_the_folder(shop, bobs, url, home):
     (model.folder / "out").symlink_to(home)
     for name in (
         "../../secret_key", "..%2f..%2fsecret_key", "save/../../../secret_key", "/etc/passwd", "save", "", "link",
-        "out/secret_key", "%00", "x" * 5000,
+        "out/secret_key", "x" * 5000, "밸" * 100,
     ):  # fmt: skip
         answer = bobs.get(url("file", model.pk, "x").removesuffix("x") + name)
         assert answer.status_code == 404, name
+    assert bobs.get(url("file", model.pk, "x").removesuffix("x") + "%00").status_code == 400
 
 
 def test_a_list_of_files_passes_over_links_and_hidden_ones(shop, bobs, home):

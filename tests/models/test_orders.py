@@ -61,6 +61,12 @@ def test_everything_that_is_wrong_is_said_at_once(shop):
     assert refused(order, shop.user).keys() == {"name", "train", "validation", "params.lr", "params.rows", "devices"}
 
 
+@pytest.mark.parametrize("value", ["a\0b", "a\ud800", ["x", {"a\0": 1}], {"a": ["\0"]}])
+def test_a_setting_holds_no_character_that_cannot_be_kept(shop, value):
+    assert "params.message" in refused(shop.order(message=value), shop.user)
+    assert not shop.order(message="밸브 \\u0000").check().errors
+
+
 def test_a_kernel_that_is_switched_off_is_refused(shop):
     KernelSwitch.objects.create(kernel=shop.kernel, project=shop.project, is_on=False)
     assert refused(shop.order(), shop.user) == {"kernel": "The kernel is switched off in this project."}

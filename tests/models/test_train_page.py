@@ -193,6 +193,15 @@ def test_nonsense_is_refused_not_raised(page, value):
     assert nothing_was_written()
 
 
+def test_characters_that_no_database_takes_are_refused(page):
+    answer = page.post(**{"params.message": "a\0b"})
+    assert answer.status_code == 422
+    assert error_at(answer, "params.message") == "This holds characters that cannot be kept."
+    for changed in ({"name": "a\0b"}, {"kernel": "\0"}, {"model_type": "1\0"}, {"train": ["\0"]}):
+        assert page.post(**changed).status_code == 422, changed
+    assert nothing_was_written()
+
+
 def test_extra_files_that_are_too_large_are_refused(page, settings):
     settings.ETC_LIMIT = 10
     answer = page.post(etc=[SimpleUploadedFile("a", b"x" * 6), SimpleUploadedFile("b", b"x" * 6)])
