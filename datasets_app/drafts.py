@@ -6,9 +6,10 @@ what the person chose (`options`, `plan`, `job`), `draft.preview` what the reade
 
 from __future__ import annotations
 
+import contextlib
 import shutil
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -29,6 +30,8 @@ from datasets_app.plans import propose
 from datasets_app.records import Reading
 from jobs.models import Job
 from projects_app.models import Project, User
+
+LEFTOVERS = ("tmp/import-*", "tmp/unpacked-*", "tmp/blob-*", "imports/*")  # folders of running processes and drafts
 
 __all__ = ["ImportRefused", "commit", "discard", "receive", "revise", "start"]
 
@@ -67,16 +70,25 @@ def revise(draft: ImportDraft, name: str, options: Options) -> None:
     reading = importing.read(source, options, split_file if split_file.exists() else None)
     reading = previews.with_unreadable(source, reading)
     plan = propose(draft.project, name, reading, options)
-    draft.name = name
-    draft.options = {"options": options.as_json(), "plan": plan.as_json()}
-    draft.preview = previews.of(source, reading, plan)
-    draft.save(update_fields=["name", "options", "preview"])
+    preview = previews.of(source, reading, plan)
+    with transaction.atomic():
+        if job_of(_held(draft)):  # somebody started the import while this was read
+            return
+        draft.name = name
+        draft.options = {"options": options.as_json(), "plan": plan.as_json()}
+        draft.preview = preview
+        draft.save(update_fields=["name", "options", "preview"])
 
 
 def start(draft: ImportDraft, plan: Plan, user: User) -> Job:
-    """Put the import into the queue. Raises ImportRefused for a plan that is not possible."""
+    """Put the import into the queue; the job that is there where somebody did so at the same moment.
+
+    Raises ImportRefused for a plan that is not possible.
+    """
     check(draft.project, plan, draft.preview["splits"])
     with transaction.atomic():
+        if job := job_of(_held(draft)):
+            return job
         job = Job.submit(
             project=draft.project,
             kind="import_dataset",
@@ -128,6 +140,7 @@ def drop_old() -> None:
     for draft in old:
         if job_of(draft) is None:
             discard(draft)
+    _drop_old_folders()
 
 
 def find(pk: str) -> ImportDraft | None:
@@ -156,6 +169,25 @@ def plan_of(draft: ImportDraft) -> Plan:
     return Plan.from_json(draft.options["plan"])
 
 
+def _held(draft: ImportDraft) -> ImportDraft:
+    """The row as it is now, locked until the transaction ends. Raises ImportRefused where it is gone."""
+    held = ImportDraft.objects.select_for_update(of=("self",)).select_related("project").filter(pk=draft.pk).first()
+    if held is None:
+        raise ImportRefused(("", _("This upload was imported or discarded.")))
+    return held
+
+
+def _drop_old_folders() -> None:
+    """Remove what processes left that were ended while they received or imported: nobody knows these folders."""
+    last = time.time() - max(settings.TRAINPORTAL_RETENTION_DAYS, 1) * 24 * 3600
+    folders = [path for name in LEFTOVERS for path in settings.TRAINPORTAL_HOME.glob(name)]
+    drafts = {str(pk) for pk in ImportDraft.objects.values_list("pk", flat=True)}
+    for folder in folders:
+        with contextlib.suppress(FileNotFoundError):  # another sweep was faster
+            if folder.name not in drafts and folder.stat().st_mtime < last:
+                shutil.rmtree(folder, ignore_errors=True)
+
+
 def _forget(draft: ImportDraft) -> None:
     ImportDraft.objects.filter(pk=draft.pk).delete()
 
@@ -168,7 +200,7 @@ def _unpack(draft: ImportDraft, part: str, upload: UploadedFile) -> None:
         importing.unpack_into(path, draft.folder / part, part)
 
 
-@contextmanager
+@contextlib.contextmanager
 def _on_disk(draft: ImportDraft, upload: UploadedFile) -> Iterator[Path]:
     """The upload as a file: where Django streamed it to, or written out where it was small enough for memory."""
     if hasattr(upload, "temporary_file_path"):

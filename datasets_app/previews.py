@@ -15,6 +15,7 @@ from datasets_app.parts import group, plan_problems
 from datasets_app.plans import ImportRefused, Plan, possible_types, shape_counts
 from datasets_app.problems import grouped
 from datasets_app.records import ImageRecord, Problem, Reading
+from kernels_app.contract.files import is_text
 
 FIRST = 12  # images shown
 _SHAPES = 200  # of one shown image
@@ -34,7 +35,7 @@ def of(source: Source, reading: Reading, plan: Plan) -> dict[str, Any]:
     parts = group(reading, plan.image_types)
     labelled = [image for image in reading.images if image.labelled]
     problems = [*reading.problems, *parts.problems, *plan_problems(reading, plan)]
-    return {
+    found = {
         "format": reading.format,
         "notes": reading.notes,
         "candidates": [asdict(one) | {"fits": one.fits} for one in formats.detect(source)],
@@ -50,6 +51,17 @@ def of(source: Source, reading: Reading, plan: Plan) -> dict[str, Any]:
         "problems": [asdict(one) | {"sentence": ""} for one in grouped(problems)],
         "first": _first(source, [part.record for part in parts.parts]),
     }
+    kept: dict[str, Any] = _storable(found)
+    return kept
+
+
+def _storable(value: Any) -> Any:
+    """The same, with U+FFFD for what no database takes: a problem quotes whatever stood in the file."""
+    if isinstance(value, str):
+        return value if is_text(value) else "".join(one if is_text(one) else "\ufffd" for one in value)
+    if isinstance(value, dict):
+        return {_storable(key): _storable(part) for key, part in value.items()}
+    return [_storable(part) for part in value] if isinstance(value, list | tuple) else value
 
 
 def _first(source: Source, records: list[ImageRecord]) -> list[dict[str, Any]]:

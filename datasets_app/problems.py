@@ -38,6 +38,7 @@ PROBLEMS: dict[str, str | Promise] = {
     "bad_shape": gettext_lazy("A shape cannot be understood and was left out."),
     "clipped": gettext_lazy("A shape reached over the border of its image and was cut."),
     "duplicate_shape": gettext_lazy("The same shape stands there twice; one was kept."),
+    "bad_label": gettext_lazy("A shape whose label holds characters that cannot be kept was left out."),
     "no_label": gettext_lazy("A shape without a label was left out."),
     "outside_image": gettext_lazy("A shape outside its image was left out."),
     "too_few_points": gettext_lazy("A polygon of fewer than three points was left out."),

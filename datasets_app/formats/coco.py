@@ -15,6 +15,7 @@ from datasets_app.formats.safe_files import read_json
 from datasets_app.formats.source import Source, clean_name
 from datasets_app.formats.splits import split_in
 from datasets_app.records import Point, Reading, Shape
+from kernels_app.contract.files import is_text
 
 NAME = "coco"
 TITLE = "COCO"
@@ -85,8 +86,8 @@ class _File:
     def _read_categories(self, categories: list[Any]) -> None:
         for category in self._dicts(categories, "categories"):
             name = _text(category.get("name"))
-            if not name:
-                self._problem("bad_entry", f"category {category.get('id')!r} has no name")
+            if not name or not is_text(name):
+                self._problem("bad_entry", f"category {category.get('id')!r} has no name that can be kept")
                 continue
             self.categories[_id(category)] = name
             self.names.listed.setdefault(name)

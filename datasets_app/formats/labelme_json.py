@@ -11,6 +11,7 @@ from datasets_app.formats.geometry import BadShape, bounds, circle, number, poin
 from datasets_app.formats.safe_files import read_json
 from datasets_app.formats.source import Source
 from datasets_app.records import Point, Reading, Shape
+from kernels_app.contract.files import is_text
 
 NAME = "labelme_json"
 TITLE = "LabelMe JSON"
@@ -81,6 +82,8 @@ def _shape(raw: Any) -> Shape:
     is_roi = bool(raw.get("isroi"))
     if not label and not is_roi:
         raise BadShape("no_label")
+    if not is_text(label):
+        raise BadShape("bad_label")
     generated = bool(raw.get("isgenerated"))
     return Shape(label, kind, corners, score=_score(raw), is_generated=generated, is_roi=is_roi)
 

@@ -51,6 +51,8 @@ def test_shapes_that_are_neither_box_nor_polygon_are_counted(folder):
         ({**BOX, "points": None}, "bad_coordinates"),
         ({**BOX, "points": [[200, 10], [210, 20]]}, "outside_image"),
         ({**BOX, "label": " "}, "no_label"),
+        ({**BOX, "label": "a\0b"}, "bad_label"),
+        ({**BOX, "label": "a\ud800"}, "bad_label"),
         ({"label": "x", "shape_type": "polygon", "points": [[1, 1], [2, 2], [1, 1]]}, "too_few_points"),
         ({"label": "x", "shape_type": "polygon", "points": [[1, 1], [2, 2], [3, 3]]}, "zero_area_polygon"),
         ("no shape", "bad_shape"),

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import io
+import os
 import shutil
+import time
 from datetime import timedelta
 from pathlib import Path
 
@@ -87,6 +89,59 @@ def test_an_upload_is_shown_before_anything_is_imported(send, boxes, bob, client
     assert "Choose object detection to import its box" in page
     assert page.count("<polygon") == 7
     assert not Dataset.objects.exists()
+
+
+def test_characters_that_no_database_takes_are_problems_of_the_preview(send, boxes, bob, client_of):
+    box = {"label": "dent\0", "shape_type": "rectangle", "points": [[1, 2], [30, 40]]}
+    for name, document in (
+        ("3", {"imagePath": "0.png", "shapes": [box], "version": "5\0"}),
+        ("4", {"imagePath": "no\0where\ud800.png", "shapes": []}),
+    ):
+        boxes.json(f"{name}.json", document)
+    assert send(archive(boxes.root)).status_code == 302
+    draft = ImportDraft.objects.get()
+    found = {one["code"]: one["files"] for one in draft.preview["problems"]}
+    assert found["bad_label"] == ["3.json: shape 1, rectangle 'dent\\x00'"]
+    assert found["image_missing"] == ["4.json: no\ufffdwhere\ufffd.png"]
+    page = client_of(bob).get(address(draft)).content.decode()
+    assert "A shape whose label holds characters that cannot be kept was left out." in page
+
+
+def test_a_coco_category_that_no_database_takes_is_left_out(send, folder, bob, client_of):
+    folder.image("a.png")
+    document = {
+        "images": [{"id": 1, "file_name": "a.png", "width": 100, "height": 80}],
+        "categories": [{"id": 1, "name": "dent\0"}, {"id": 2, "name": "hole"}],
+        "annotations": [{"id": n, "image_id": 1, "category_id": n, "bbox": [1, 1, 9, 9]} for n in (1, 2)],
+    }
+    folder.json("a.json", document)
+    assert send(archive(folder.root)).status_code == 302
+    assert [label.label for label in drafts.plan_of(ImportDraft.objects.get()).labels] == ["hole"]
+
+
+def test_an_import_that_two_people_start_at_once_is_one_job(send, boxes, bob):
+    send(archive(boxes.root))
+    first, second = ImportDraft.objects.get(), ImportDraft.objects.get()
+    job = drafts.start(first, drafts.plan_of(first), bob)
+    assert drafts.start(second, drafts.plan_of(second), bob) == job
+    assert Job.objects.count() == 1
+
+
+def test_reading_anew_does_not_forget_an_import_that_was_started_meanwhile(send, boxes, bob):
+    send(archive(boxes.root))
+    first, second = ImportDraft.objects.get(), ImportDraft.objects.get()
+    job = drafts.start(first, drafts.plan_of(first), bob)
+    drafts.revise(second, "mine", drafts.options_of(second))
+    assert drafts.job_of(ImportDraft.objects.get()) == job
+
+
+def test_an_upload_that_was_discarded_meanwhile_is_not_imported(send, boxes, bob):
+    send(archive(boxes.root))
+    draft = ImportDraft.objects.get()
+    drafts.discard(ImportDraft.objects.get())
+    with pytest.raises(drafts.ImportRefused, match="discarded"):
+        drafts.start(draft, drafts.plan_of(draft), bob)
+    assert not Job.objects.exists()
 
 
 def test_the_import_runs_as_a_job_and_leaves_no_upload(send, boxes, bob, client_of, home):
@@ -273,6 +328,23 @@ def test_uploads_that_nobody_imported_go_after_some_days(send, boxes, home):
     send(archive(boxes.root))
     assert not ImportDraft.objects.filter(pk=old.pk).exists()
     assert not old.folder.exists()
+
+
+def test_folders_that_nobody_knows_any_more_go_after_some_days(send, boxes, home):
+    send(archive(boxes.root))
+    known = ImportDraft.objects.get().folder
+    leftovers = [home / name for name in ("tmp/import-1", "tmp/unpacked-1", "tmp/blob-1", "imports/1")]
+    young, others = home / "tmp/import-2", home / "tmp/somebody"
+    for folder in (*leftovers, young, others):
+        (folder / "deep").mkdir(parents=True)
+    week_ago = time.time() - 8 * 24 * 3600
+    for folder in (*leftovers, others, known):
+        os.utime(folder, (week_ago, week_ago))
+    drafts.drop_old()
+    assert not [folder for folder in leftovers if folder.exists()]
+    assert young.is_dir()
+    assert others.is_dir()
+    assert known.is_dir()
 
 
 def test_the_preview_shows_pictures_of_the_upload(send, boxes, bob, client_of):
