@@ -46,6 +46,7 @@ def read(source: Source, options: Options | None = None, split_file: Path | None
     options = options or Options()
     try:
         reading = formats.read(source, options.format or None)
+        split_file = split_file or _split_file_inside(source)
         return _with_splits(reading, source, split_file) if split_file else reading
     except FormatError as error:
         field = "split_file" if error.code.startswith("split") else "images"
@@ -155,6 +156,19 @@ def _arrive_one(source: Source, part: Part, copy_to: Path | None) -> Arrived:
         return Arrived(part, problems=tuple(problems))
     siblings = {suffix: file for suffix, (_picture, file) in found.items() if suffix}
     return Arrived(part, *found[""], siblings=siblings, problems=tuple(problems))
+
+
+def _split_file_inside(source: Source) -> Path | None:
+    """A CSV that came along with the images and names the split of most of them."""
+    folders = [source.images_root, *([source.annotations_root] if source.annotations_root else [])]
+    for path in (path for folder in folders for path in sorted(folder.glob("*.csv"))):
+        try:
+            named = read_splits(path, source).by_image
+        except FormatError:
+            continue
+        if len(named) > len(source.images) / 2:
+            return path
+    return None
 
 
 def _with_splits(reading: Reading, source: Source, split_file: Path) -> Reading:

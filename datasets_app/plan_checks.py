@@ -33,6 +33,11 @@ def _faults(project: Project, plan: Plan, splits: Iterable[str]) -> Iterator[tup
     if not plan.codes():
         yield "labels", _("Every label is left out. Keep at least one.")
         return
+    if plan.training_type == TrainingType.RC and len({label.verdict for label in plan.labels if label.code}) < 2:
+        yield (
+            "labels",
+            _("All regions would have the same verdict: nothing could be learnt. Say which labels mean false."),
+        )
     bad_codes = list(_code_faults(plan))
     yield from bad_codes
     if not bad_codes:

@@ -17,6 +17,7 @@ from datasets_app.records import Reading
 from projects_app.models import AnnotationType, Category, ModelType, Project, TrainingType
 
 _NO_CODE = re.compile(r"[^\w.-]+")
+PROPOSED_LENGTH = 40  # of a code that we propose: it stands in tables and lists
 CODE_LENGTH = 128
 
 
@@ -161,7 +162,9 @@ def propose_model_type(project: Project, plan: Plan) -> str:
     name = clean_code(plan.name) or "NEW"
     prefix = f"{plan.training_type}_"
     wanted = name if name.upper().startswith(prefix) else prefix + name
-    return free_code(wanted[:CODE_LENGTH], lambda code: ModelType.objects.filter(project=project, code=code).exists())
+    return free_code(
+        wanted[:PROPOSED_LENGTH], lambda code: ModelType.objects.filter(project=project, code=code).exists()
+    )
 
 
 def _training_type(reading: Reading, options: Options) -> str:
@@ -205,6 +208,24 @@ def _propose_shapes(
     return tuple(labels), ""
 
 
+# labels that say that nothing is wrong, in the words people use
+SOUND = {
+    "ok",
+    "good",
+    "normal",
+    "pass",
+    "sound",
+    "none",
+    "background",
+    "negative",
+    "false",
+    "no",
+    "정상",
+    "양호",
+    "양품",
+}
+
+
 def _propose_rc(
     project: Project, name: str, reading: Reading, counts: Counter[str], options: Options, training_type: str
 ) -> tuple[tuple[LabelPlan, ...], str]:
@@ -219,7 +240,7 @@ def _propose_rc(
                 % {"unknown": ", ".join(unknown), "found": ", ".join(reading.labels)},
             )
         )
-    false = set(options.rc_false_labels)
+    false = set(options.rc_false_labels) or {label for label in reading.labels if label.casefold() in SOUND}
     labels = (LabelPlan(label, counts[label], code, verdict=label not in false) for label in reading.labels)
     return tuple(labels), code
 

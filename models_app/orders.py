@@ -177,9 +177,13 @@ class TrainOrder:
                 report.warnings.append(_("Fewer devices are free now: the training will wait in the queue."))
 
     def _check_datasets(self, report: Report) -> None:
-        for name, datasets in (("train", self.train), ("validation", self.validation)):
+        both = (
+            ("train", self.train, _("Choose at least one training dataset.")),
+            ("validation", self.validation, _("Choose at least one validation dataset.")),
+        )
+        for name, datasets, sentence in both:
             if not datasets:
-                report.errors.append(Complaint(name, _("Choose at least one dataset.")))
+                report.errors.append(Complaint(name, sentence))
             if any(dataset.project_id != self.project.pk for dataset in datasets):
                 report.errors.append(Complaint(name, _("A dataset belongs to another project.")))
 

@@ -13,6 +13,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from datasets_app.models import Annotation, Dataset, Image, labelled_field
+from jobs import queue
 from jobs.models import TERMINAL
 from kernels_app import params
 from kernels_app.models import Kernel
@@ -121,7 +122,9 @@ class TrainForm(forms.Form):
 
     @property
     def device_range(self) -> tuple[int, int]:
-        return self.chosen_kernel.gpu_range if self.chosen_kernel else (1, 1)
+        """What the kernel takes, as far as some host has it."""
+        low, high = self.chosen_kernel.gpu_range if self.chosen_kernel else (1, 1)
+        return low, max(low, min(high, queue.most_devices()))
 
     @property
     def chosen_train(self) -> set[int]:
@@ -144,6 +147,10 @@ class TrainForm(forms.Form):
 
     def report(self, *, with_data: bool = True) -> Report:
         """Check everything at once; what is wrong stands in `errors` by field, parameters as `params.<name>`."""
+        if self.chosen_type and not self.offered:
+            self.errors.clear()
+            self.errors["kernel"] = self.error_class([_("No kernel here trains this model type.")])
+            return Report()
         order = self.order()
         report = order.check(with_data=with_data) if order else Report()
         for complaint in report.errors:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from pathlib import Path
 from typing import Any, cast
 
 from django import forms
@@ -120,7 +121,7 @@ def detail(request: HttpRequest, project: Project, pk: int) -> HttpResponse:
     least = _least_score(request, validation)
     context = job_context(validation.job) | {
         "validation": validation,
-        "tables": [_table(path) for path in results.report_tables(validation.folder)],
+        "tables": [_table(path, validation) for path in results.report_tables(validation.folder)],
         "page": page,
         "cards": overlays.cards(validation, list(page), least),
         "least": least,
@@ -206,7 +207,7 @@ def _least_score(request: HttpRequest, validation: Validation) -> float | None:
     return min(max(given, 0.0), 1.0)
 
 
-def _table(path: Any) -> dict[str, Any]:
+def _table(path: Path, validation: Validation) -> dict[str, Any]:
     """A report as rows; the first is a heading except in a summary."""
     try:
         rows = results.read_table(path, limit=ROWS + 2)  # a heading, and one more than is shown
@@ -214,4 +215,11 @@ def _table(path: Any) -> dict[str, Any]:
         return {"name": path.name, "error": str(error)}
     has_heading = path.name not in results.SUMMARY_NAMES and bool(rows)
     body = rows[1:] if has_heading else rows
-    return {"name": path.name, "heading": rows[0] if has_heading else [], "rows": body[:ROWS], "cut": len(body) > ROWS}
+    heading = rows[0] if has_heading else []
+    if path.name == "confusion.csv" and heading and heading[-1] == "name":
+        heading = [_("truth ↓ · prediction →"), *(row[-1] for row in body)]
+        body = [[row[-1], *row[:-1]] for row in body]
+    inside = f"{runfolder.of(validation.job) / runfolder.DATASET}/images/"
+    shown = [[cell.removeprefix(inside) for cell in row] for row in body[:ROWS]]
+    is_key = path.name in (*results.SUMMARY_NAMES, "confusion.csv")
+    return {"name": path.name, "heading": heading, "rows": shown, "cut": len(body) > ROWS, "is_key": is_key}

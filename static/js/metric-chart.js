@@ -70,7 +70,7 @@
           maintainAspectRatio: false,
           spanGaps: false,
           interaction: { mode: "nearest", axis: "x", intersect: false },
-          elements: { point: { radius: 0, hoverRadius: 4, hitRadius: 8 }, line: { borderWidth: 2, tension: 0 } },
+          elements: { point: { radius: alone, hoverRadius: 4, hitRadius: 8 }, line: { borderWidth: 2, tension: 0 } },
           scales: {
             x: { type: "linear", title: { display: true, text: this.x }, ticks: { maxTicksLimit: 8, precision: 0 } },
             y: { type: "linear", ticks: { maxTicksLimit: 6, callback: num3 } },
@@ -142,6 +142,12 @@
       });
       this.chart.update();
     }
+  }
+
+  // a value between two gaps has no line: it is drawn as a dot
+  function alone({ dataset, dataIndex }) {
+    const gap = (at) => !dataset.data[at] || dataset.data[at].y === null;
+    return gap(dataIndex - 1) && gap(dataIndex + 1) ? 2.5 : 0;
   }
 
   // --- one section ------------------------------------------------------------------------------------------------

@@ -247,7 +247,7 @@ def test_an_archive_of_empty_folders_is_empty(tmp_path, refused):
         (b"7z\xbc\xaf\x27\x1c" + bytes(600), "a 7z archive"),
         (b"Rar!\x1a\x07" + bytes(600), "a RAR archive"),
         (b'\n{"a": 1}', "a JSON file"),
-        (gzip.compress(b"no tar"), "a gzip file without a tar archive in it"),
+        (gzip.compress(b"no tar", mtime=0), "a gzip file without a tar archive in it"),
         (b"hello", "of an unknown kind"),
         (b"", "empty"),
     ],

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import pytest
+from PIL import Image as Picture
 
 from datasets_app import committing, importing
-from datasets_app.importing import ImportRefused, Options
+from datasets_app.importing import ImportRefused, Options, Source
 from datasets_app.models import Blob, Dataset, Image
 from datasets_app.plan_checks import check
 from datasets_app.plans import propose
@@ -111,3 +112,27 @@ def test_progress_is_told_and_ends_with_the_writing(project, bob, folder):
         progress=lambda percentage, sentence: told.append(sentence),
     )
     assert told == ["Reading image 1 of 1", "Writing 1 images"]
+
+
+def test_a_split_file_that_lies_beside_the_images_is_used(tmp_path):
+    for split in ("train", "val"):
+        for label in ("good", "bad"):
+            path = tmp_path / label / f"{split}.png"
+            path.parent.mkdir(exist_ok=True)
+            Picture.new("RGB", (8, 8), "red").save(path)
+    rows = [f"{label}/{split}.png,{split}" for split in ("train", "val") for label in ("good", "bad")]
+    (tmp_path / "split.csv").write_text("file,split\n" + "\n".join(rows))
+    (tmp_path / "other.csv").write_text("a,b\n1,2\n")
+    found = importing.read(Source(tmp_path))
+    assert {image.path: image.split for image in found.images} == dict(row.split(",") for row in rows)
+
+
+def test_a_label_that_says_that_nothing_is_wrong_is_proposed_as_false(project):
+    plan = propose(project, "mine", shapes("OK", "crack"), Options(training_type="RC"))
+    assert {label.label: label.verdict for label in plan.labels} == {"OK": False, "crack": True}
+
+
+def test_regions_that_all_have_the_same_verdict_are_refused(project):
+    plan = propose(project, "mine", shapes("crack", "dent"), Options(training_type="RC"))
+    with pytest.raises(ImportRefused, match="same verdict"):
+        check(project, plan, [""])

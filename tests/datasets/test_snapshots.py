@@ -60,7 +60,7 @@ def test_the_same_dataset_in_both_sets_is_a_warning(sets):
     train, _val, kind = sets
     facts = checks.set_facts(kind, [train], [train])
     assert (facts.same, facts.errors) == (2, [])
-    assert "mine-train is training and validation data" in facts.warnings[0]
+    assert "at once: mine-train" in facts.warnings[0]
 
 
 def test_a_class_without_samples_is_a_warning(sets, project):

@@ -58,7 +58,10 @@ def test_training_writes_curves_of_the_probe_and_of_fine_tuning(trained):
     assert len(accuracy) == 1 + 5 + 1
     steps = [float(row[0]) for row in loss[1:]]
     assert steps == sorted(steps)
-    assert len(loss) > 7
+    assert len(loss) == len(accuracy)
+    assert all(row[1] and row[2] for row in loss[1:])
+    assert trained.metrics("batch_loss")[0] == ["step", "train_loss"]
+    assert len(trained.metrics("batch_loss")) > 1
 
 
 def test_a_stopped_training_goes_on_where_it_was(tmp_path, dataset):

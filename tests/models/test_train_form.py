@@ -201,8 +201,8 @@ def test_what_was_typed_becomes_the_order(shop):
         ("params.flip", "perhaps", "flip: must be yes or no; you gave “perhaps”"),
         ("devices", "2", "This kernel runs on 1 to 1 devices; you chose 2."),
         ("name", "", "Give the model a name."),
-        ("train", None, "Choose at least one dataset."),
-        ("validation", None, "Choose at least one dataset."),
+        ("train", None, "Choose at least one training dataset."),
+        ("validation", None, "Choose at least one validation dataset."),
     ],
 )
 def test_what_is_wrong_stands_at_its_field_and_is_said_once(shop, name, value, sentence):

@@ -16,7 +16,8 @@ from kernels_app.bundled.common.session import Session
 from kernels_app.bundled.common.start import Run
 from kernels_app.contract.results import Detection, write_confusion, write_detections, write_summary
 
-LOSS = ["step", "train_loss", "val_loss"]
+LOSS = ["step", "train_loss", "val_loss"]  # a row an epoch
+BATCH_LOSS = ["step", "train_loss"]  # several rows an epoch, so that the graph grows
 ACCURACY = ["step", "accuracy", "macro_f1"]
 
 

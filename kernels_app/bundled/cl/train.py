@@ -98,11 +98,12 @@ def train(session: Session, settings: Settings) -> None:
 def probe(session: Session, model: nn.Module, data: cl_data.Data, settings: Settings) -> Training:
     """Train the last layer alone, on features that are computed once; leave it in the model."""
     report = session.report
-    report.stage("Features of the training images", 16)
+    share = min(1.0, 8 / max(1, settings.epochs))  # the probe costs about as much as the first few epochs
+    report.stage("Features of the training images", 8 + 8 * share)
     known = cl_probe.features(session, model, data.train)
-    report.stage("Features of the validation images", 20)
+    report.stage("Features of the validation images", 8 + 12 * share)
     held = cl_probe.features(session, model, data.validation)
-    report.stage(f"Linear probe, {settings.probe_epochs} epochs", 25)
+    report.stage(f"Linear probe, {settings.probe_epochs} epochs", 8 + 17 * share)
     best, step = cl_probe.fit(report, model, known, held, data, epochs=settings.probe_epochs, seed=settings.seed)
     distributed.same_everywhere(model)
     session.run.log(f"Linear probe: {best}")
@@ -118,7 +119,7 @@ def fine_tune(
     steps = math.ceil(math.ceil(len(data.train) / run.world) / settings.batch_size)
     clock = Clock(steps * settings.epochs, settings.max_minutes, state.elapsed)
     while state.epoch < settings.epochs:
-        position = train_one_epoch(session, trained, optimizer, data, state, settings, clock, steps)
+        position, train_loss = train_one_epoch(session, trained, optimizer, data, state, settings, clock, steps)
 
         def tell(done: float, at: float = position) -> None:
             if stop.asked() and run.world == 1:  # several ranks finish the epoch together
@@ -127,7 +128,7 @@ def fine_tune(
 
         logits = cl_evaluate.judge(session, model, data.validation, tell)
         scores = cl_evaluate.score(logits, data.validation.truth, data.weights)
-        scores.write(report, state.step, None)
+        scores.write(report, state.step, train_loss)
         better = scores.beats(state.best)
         run.log(f"Epoch {state.epoch + 1}: {scores}{' (best)' if better else ''}")
 
@@ -144,19 +145,20 @@ def fine_tune(
 def train_one_epoch(
     session: Session, trained: nn.Module, optimizer: torch.optim.Optimizer, data: cl_data.Data, state: Training,
     settings: Settings, clock: Clock, steps: int,
-) -> float:  # fmt: skip
-    """The rest of an epoch of `steps` batches; the position 0..1 in the whole training at its end."""
+) -> tuple[float, float | None]:  # fmt: skip
+    """The rest of an epoch of `steps` batches; the position 0..1 in the whole training at its end, the mean loss."""
     run, report, device = session.run, session.report, session.device
     numbers = {"seed": settings.seed, "epoch": state.epoch, "rank": run.rank, "world": run.world}
     lists = shuffled(len(data.train), settings.batch_size, **numbers)[state.batch :]
     loss_weights, losses = data.weights.to(device), []
+    means: list[float] = []
     position = 0.0
     for images, truth in data.train.batches(lists):
         position, asked = clock.look(state.epoch * steps + state.batch, device)
         if asked:
             put_down(run, getattr(trained, "module", trained), optimizer, state, clock)
         if position >= 1:  # out of time
-            return position
+            return position, average(means)
         for group in optimizer.param_groups:
             group["lr"] = settings.learning_rate * state.scale * rate(position)
         dice = generator(settings.seed, state.epoch, state.batch, run.rank)
@@ -168,10 +170,16 @@ def train_one_epoch(
         losses.append(loss.detach())
         state.batch, state.step = state.batch + 1, state.step + 1
         if len(losses) >= steps / POINTS or state.batch == steps:
-            report.row("loss", cl_evaluate.LOSS, step=state.step, train_loss=mean(losses, state, settings))
+            means.append(mean(losses, state, settings))
+            report.row("batch_loss", cl_evaluate.BATCH_LOSS, step=state.step, train_loss=means[-1])
             losses.clear()
         report.training_at(position, state.step)
-    return clock.look((state.epoch + 1) * steps, device)[0]
+    return clock.look((state.epoch + 1) * steps, device)[0], average(means)
+
+
+def average(means: list[float]) -> float | None:
+    """Of the epoch so far; None where no batch was done."""
+    return sum(means) / len(means) if means else None
 
 
 def mean(losses: list[torch.Tensor], state: Training, settings: Settings) -> float:
@@ -239,6 +247,7 @@ def deploy(session: Session, held: cl_data.Split) -> None:
     model = cl_model.Deployed(cl_model.restore(best)).eval()
     count = min(8, len(held))
     images = cl_model.normalised(next(held.batches([range(count)]))[0], torch.device("cpu")).contiguous()
+    run.log(f"Kept the best weights: {cl_evaluate.Scores(**best['scores'])}")
     path = export.write_onnx(run, report, model, images[:1], ["probabilities"], any_batch=True)
     with torch.inference_mode():
         difference = abs(export.run_onnx(path, images)[0] - model(images).numpy()).max()

@@ -21,7 +21,8 @@ from kernels_app.bundled.common.start import Run
 from kernels_app.contract.data import Shape, ShapeSample, write_shapes
 from kernels_app.contract.results import write_summary
 
-LOSS = ["step", "train_loss", "val_loss"]
+LOSS = ["step", "train_loss", "val_loss"]  # a row an epoch
+BATCH_LOSS = ["step", "train_loss"]  # several rows an epoch, so that the graph grows
 MAP = ["step", "mAP50", "mAP"]
 REF_IOU = 0.5  # a detection that overlaps an object of its class so much has found it
 
@@ -37,8 +38,8 @@ class Scores:
     def beats(self, other: Scores) -> bool:
         return (self.map50, self.map) > (other.map50, other.map)
 
-    def write(self, report: Report, step: int) -> None:
-        report.row("loss", LOSS, step=step, val_loss=self.loss)
+    def write(self, report: Report, step: int, train_loss: float | None) -> None:
+        report.row("loss", LOSS, step=step, train_loss=train_loss, val_loss=self.loss)
         report.row("mAP", MAP, step=step, mAP50=self.map50, mAP=self.map)
 
     def __str__(self) -> str:

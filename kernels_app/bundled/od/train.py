@@ -103,7 +103,7 @@ def fit(
     clock = Clock(steps * settings.epochs, settings.max_minutes, state.elapsed)
     while state.epoch < settings.epochs:
         trained.train()
-        position = train_one_epoch(session, trained, optimizer, data, state, settings, clock, steps)
+        position, train_loss = train_one_epoch(session, trained, optimizer, data, state, settings, clock, steps)
 
         def tell(done: float, at: float = position) -> None:
             if stop.asked() and run.world == 1:  # several ranks finish the epoch together
@@ -113,7 +113,7 @@ def fit(
         model.eval()
         found, loss = od_evaluate.judge(session, model, data.validation, tell, with_loss=True)
         scores = od_evaluate.Scores(*od_evaluate.average_precision(data.validation.truth, found), loss)
-        scores.write(report, state.step)
+        scores.write(report, state.step, train_loss)
         better = scores.beats(state.best)
         run.log(f"Epoch {state.epoch + 1}: {scores}{' (best)' if better else ''}")
 
@@ -130,18 +130,19 @@ def fit(
 def train_one_epoch(
     session: Session, trained: nn.Module, optimizer: torch.optim.Optimizer, data: od_data.Data, state: Training,
     settings: Settings, clock: Clock, steps: int,
-) -> float:  # fmt: skip
-    """The rest of an epoch of `steps` batches; the position 0..1 in the whole training at its end."""
+) -> tuple[float, float | None]:  # fmt: skip
+    """The rest of an epoch of `steps` batches; the position 0..1 in the whole training at its end, the mean loss."""
     run, report, device = session.run, session.report, session.device
     numbers = {"seed": settings.seed, "epoch": state.epoch, "rank": run.rank, "world": run.world}
     lists = shuffled(len(data.train), settings.batch_size, **numbers)[state.batch :]
     losses: list[torch.Tensor] = []
+    means: list[float] = []
     for images, targets in data.train.batches(lists):
         position, asked = clock.look(state.epoch * steps + state.batch, device)
         if asked:
             put_down(run, getattr(trained, "module", trained), optimizer, state, clock)
         if position >= 1:  # out of time
-            return position
+            return position, average(means)
         for group in optimizer.param_groups:
             group["lr"] = settings.learning_rate * rate(position)
         dice = generator(settings.seed, state.epoch, state.batch, run.rank)
@@ -154,10 +155,16 @@ def train_one_epoch(
         losses.append(loss.detach())
         state.batch, state.step = state.batch + 1, state.step + 1
         if len(losses) >= steps / POINTS or state.batch == steps:
-            report.row("loss", od_evaluate.LOSS, step=state.step, train_loss=mean(losses, state, settings))
+            means.append(mean(losses, state, settings))
+            report.row("batch_loss", od_evaluate.BATCH_LOSS, step=state.step, train_loss=means[-1])
             losses.clear()
         report.training_at(position, state.step)
-    return clock.look((state.epoch + 1) * steps, device)[0]
+    return clock.look((state.epoch + 1) * steps, device)[0], average(means)
+
+
+def average(means: list[float]) -> float | None:
+    """Of the epoch so far; None where no batch was done."""
+    return sum(means) / len(means) if means else None
 
 
 def mean(losses: list[torch.Tensor], state: Training, settings: Settings) -> float:

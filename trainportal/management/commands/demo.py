@@ -14,11 +14,11 @@ from argparse import ArgumentParser
 from django.conf import settings
 from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError
-from django.db import transaction
+from django.db import connection, transaction
+from django.db.migrations.executor import MigrationExecutor
 
-from datasets_app.demo import seed
 from jobs.models import Job
-from kernels_app import schema
+from kernels_app import registry, schema
 from kernels_app.models import Kernel
 from models_app.models import TrainedModel
 from models_app.orders import TrainOrder
@@ -41,7 +41,7 @@ class Command(BaseCommand):
     def handle(self, *, port: int, prepare: bool, **options: object) -> None:
         if not prepare and not _is_free(port):
             raise CommandError(f"Port {port} is taken. Choose another: make run PORT={port + 1}")
-        call_command("migrate", verbosity=0, interactive=False)
+        _migrate()
         password = self._prepare()
         if prepare:
             return
@@ -67,6 +67,15 @@ class Command(BaseCommand):
         return password
 
 
+def _migrate() -> None:
+    """Bring the database up to date; where it is, only the bundled kernels are looked at, which takes no second."""
+    executor = MigrationExecutor(connection)
+    if executor.migration_plan(executor.loader.graph.leaf_nodes()):
+        call_command("migrate", verbosity=0, interactive=False)
+    else:
+        registry.register_bundled()
+
+
 def _make_project(password: str) -> tuple[Project, User]:
     project, _created = Project.objects.get_or_create(code=CODE, defaults={"name": "Demo: metal plates"})
     user, created = User.objects.get_or_create(username="demo", defaults={"is_superuser": True, "is_staff": True})
@@ -74,6 +83,8 @@ def _make_project(password: str) -> tuple[Project, User]:
         user.set_password(password)
         user.save()
     Membership.objects.get_or_create(project=project, user=user, defaults={"role": Role.MANAGER})
+    from datasets_app.demo import seed  # here, since it imports what only drawing and importing need: a second
+
     seed.make_demo(project, user)
     return project, user
 
