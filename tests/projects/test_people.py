@@ -160,7 +160,7 @@ def test_classes_stand_in_their_order(manager, project, labels, question):
     for label in (labels[2], labels[0]):
         made.learn(label)
     html = text(manager.get(url("types")))
-    assert "<li><code class="name">OD_C</code></li><li><code class="name">OD_A</code></li>" in html
+    assert '<li><code class="name">OD_C</code></li><li><code class="name">OD_A</code></li>' in html
     assert '<code title="good">good</code>, <code title="bad">bad</code>' in html
 
 
