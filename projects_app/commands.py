@@ -6,6 +6,7 @@ Refusals are `CommandError`s: Django prints them to stderr and ends with exit co
 from __future__ import annotations
 
 import json
+from abc import ABC, abstractmethod
 from argparse import ArgumentParser
 from typing import Any
 
@@ -17,7 +18,7 @@ from projects_app.access import require
 from projects_app.models import Project, Role, User
 
 
-class PortalCommand(BaseCommand):
+class PortalCommand(BaseCommand, ABC):
     """A command with `--user` and `--json`. Write `work`; it hands its result to `answer`."""
 
     user: User
@@ -35,9 +36,9 @@ class PortalCommand(BaseCommand):
         except PermissionDenied as error:
             raise CommandError(str(error)) from error
 
+    @abstractmethod
     def work(self, **options: Any) -> None:
         """Do what the command is for. Raises CommandError with a sentence for the user."""
-        raise NotImplementedError
 
     def answer(self, value: Any, text: str = "") -> None:
         """Print `value` as JSON where `--json` asks for it, else `text`, or the value a line a field."""
