@@ -107,6 +107,14 @@ def test_a_report_shows_figures_tables_and_images_worst_first(shop, bobs, url):
     assert "GOOD → BAD" in shown
 
 
+def test_the_confusion_table_names_its_rows_and_columns(shop, bobs):
+    validation = shop.validated(shop.ready(wrong=1))
+    tables = bobs.get(validation.get_absolute_url()).context["tables"]
+    [confusion] = [table for table in tables if table["name"] == "confusion.csv"]
+    assert confusion["heading"] == ["truth ↓ · prediction →", "BAD", "GOOD"]
+    assert confusion["rows"] == [["BAD", "2", "0"], ["GOOD", "1", "1"]]
+
+
 def test_tables_come_in_the_contracts_order(shop, bobs):
     validation = shop.validated(shop.ready(judging="more_tables"))
     names = [table["name"] for table in bobs.get(validation.get_absolute_url()).context["tables"]]

@@ -78,7 +78,7 @@ def train(session: Session, settings: Settings) -> None:
     distributed.same_everywhere(model)
     od_model.freeze(model, settings.frozen_stages)
     weights = [p for p in model.parameters() if p.requires_grad]
-    optimizer = torch.optim.AdamW(weights, settings.learning_rate, weight_decay=settings.weight_decay)
+    optimizer = torch.optim.AdamW(weights, settings.learning_rate, weight_decay=settings.weight_decay, fused=True)
     last = checkpoint.load_last(run)
     if last is None:
         report.cut_back(0)

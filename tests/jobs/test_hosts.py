@@ -1,0 +1,31 @@
+"""What a kernel is given of its host: its devices and its share of the threads, nothing of the portal's own."""
+
+from __future__ import annotations
+
+from jobs import hosts
+
+
+def test_a_kernel_sees_nothing_of_the_portals_own_settings(tmp_path, monkeypatch):
+    monkeypatch.setenv("DATABASE_URL", "postgres://secret")
+    monkeypatch.setenv("TRAINPORTAL_SECRET_KEY", "secret")
+    given = hosts.environment([0], tmp_path)
+    assert "secret" not in str(given)
+    assert given["HOME"] == given["TMPDIR"] == str(tmp_path)
+
+
+def test_threads_are_divided_among_the_slots(tmp_path, settings, monkeypatch):
+    monkeypatch.setattr("os.cpu_count", lambda: 8)
+    monkeypatch.setattr(hosts, "gpu_names", lambda: ())
+    settings.TRAINPORTAL_CPU_SLOTS = 4
+    assert hosts.environment([1], tmp_path)["OMP_NUM_THREADS"] == "2"
+    assert hosts.environment([1, 2], tmp_path)["OMP_NUM_THREADS"] == "4"
+
+
+def test_threads_wait_awake_only_for_a_moment(tmp_path):
+    """0 makes small convolutions a third slower, libgomp's default takes the cores from the next job."""
+    assert 0 < int(hosts.environment([0], tmp_path)["GOMP_SPINCOUNT"]) <= 5000
+
+
+def test_only_leased_gpus_are_seen(tmp_path, monkeypatch):
+    monkeypatch.setattr(hosts, "gpu_names", lambda: ("H200", "H200", "H200"))
+    assert hosts.environment([0, 2], tmp_path)["CUDA_VISIBLE_DEVICES"] == "0,2"
