@@ -111,8 +111,8 @@ def test_the_confusion_table_names_its_rows_and_columns(shop, bobs):
     validation = shop.validated(shop.ready(wrong=1))
     tables = bobs.get(validation.get_absolute_url()).context["tables"]
     [confusion] = [table for table in tables if table["name"] == "confusion.csv"]
-    assert confusion["heading"] == ["truth ↓ · prediction →", "BAD", "GOOD"]
-    assert confusion["rows"] == [["BAD", "2", "0"], ["GOOD", "1", "1"]]
+    assert confusion["heading"] == ["truth ↓ · prediction →", "GOOD", "BAD"]
+    assert confusion["rows"] == [["GOOD", "1", "1"], ["BAD", "0", "2"]]
 
 
 def test_tables_come_in_the_contracts_order(shop, bobs):
