@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.contrib import admin
 
-from models_app.models import Prediction, TrainedModel, Validation
+from models_app.models import Prediction, Preset, TrainDraft, TrainedModel, Validation
 from projects_app.readonly import NoMaking, ReadOnlyAdmin
 
 FACTS = [
@@ -48,3 +48,17 @@ class PredictionAdmin(ReadOnlyAdmin):
     list_filter = ["is_right"]
     search_fields = ["image__name", "truth", "predicted"]
     list_select_related = ["validation__model", "image"]
+
+
+@admin.register(Preset)
+class PresetAdmin(ReadOnlyAdmin):
+    list_display = ["project", "kernel_name", "model_type", "saved_by", "saved_at"]
+    list_filter = ["project"]
+    search_fields = ["kernel_name", "model_type__code", "saved_by__username"]
+
+
+@admin.register(TrainDraft)
+class TrainDraftAdmin(ReadOnlyAdmin):
+    list_display = ["project", "user", "updated_at"]
+    list_filter = ["project"]
+    search_fields = ["user__username"]

@@ -105,6 +105,46 @@ class TrainedModel(models.Model):
         return self.settings.get("training_params", {})
 
 
+class TrainDraft(models.Model):
+    """The training form as its user left it, so that no timeout, deploy or closed window loses it."""
+
+    project = models.ForeignKey(Project, models.CASCADE, related_name="+", verbose_name=_("project"))
+    user = models.ForeignKey(User, models.CASCADE, related_name="+", verbose_name=_("user"))
+    data = models.TextField(_("what was typed"), help_text="URL-encoded")
+    updated_at = models.DateTimeField(_("updated"), auto_now=True)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["project", "user"], name="one_draft_a_user_and_project")]
+        verbose_name = _("draft of a training")
+        verbose_name_plural = _("drafts of trainings")
+
+    def __str__(self) -> str:
+        return f"{self.user}: {self.project}"
+
+
+class Preset(models.Model):
+    """Settings that a project starts from with a kernel and a model type, instead of the schema's defaults."""
+
+    project = models.ForeignKey(Project, models.CASCADE, related_name="presets", verbose_name=_("project"))
+    kernel_name = models.CharField(_("kernel"), max_length=128)
+    model_type = models.ForeignKey(ModelType, models.CASCADE, related_name="presets", verbose_name=_("model type"))
+    params = models.JSONField(_("settings"), default=dict)
+    saved_by = models.ForeignKey(User, models.SET_NULL, null=True, related_name="+", verbose_name=_("saved by"))
+    saved_at = models.DateTimeField(_("saved"), auto_now=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["project", "kernel_name", "model_type"], name="one_preset_a_kernel_and_type"
+            )
+        ]
+        verbose_name = _("preset")
+        verbose_name_plural = _("presets")
+
+    def __str__(self) -> str:
+        return f"{self.kernel_name}, {self.model_type}"
+
+
 class Operation(models.TextChoices):
     VALIDATION = "validation", _("Validation: compare with the labels")
     INFERENCE = "inference", _("Inference: let the model label")
