@@ -32,13 +32,15 @@ class Browser:
     def get(self, path: str, **headers: str) -> Answer:
         return self._send("GET", path, b"", headers)
 
-    def post(self, path: str, fields: list[tuple[str, str]]) -> Answer:
-        """As `multipart/form-data`, with the CSRF token among the fields where the form had one."""
+    def post(self, path: str, fields: list[tuple[str, str]], *, htmx: bool = False) -> Answer:
+        """As `multipart/form-data`, with the CSRF token among the fields where the form had one.
+
+        `htmx`: as its scripts send it."""
         mark = uuid.uuid4().hex
         parts = [f'--{mark}\r\nContent-Disposition: form-data; name="{n}"\r\n\r\n{v}\r\n' for n, v in fields]
         body = ("".join(parts) + f"--{mark}--\r\n").encode()
         origin = {"Content-Type": f"multipart/form-data; boundary={mark}", "Referer": self._url(path)}
-        return self._send("POST", path, body, origin)
+        return self._send("POST", path, body, origin | ({"HX-Request": "true"} if htmx else {}))
 
     def twin(self) -> Browser:
         """The same session, for another thread."""
@@ -95,7 +97,8 @@ class FormFields(HTMLParser):
         elif tag == "option" and self._select:
             self._option(found)
         elif tag == "textarea":
-            self.fields.append((found.get("name", ""), ""))  # the portal's are empty at first
+            self._text = found.get("name", "")
+            self.fields.append((self._text, ""))
 
     def _input(self, found: dict[str, str]) -> None:
         kind = found.get("type", "text")
@@ -111,7 +114,12 @@ class FormFields(HTMLParser):
         elif "selected" in found:
             self.fields[names.index(self._select)] = (self._select, found.get("value", ""))
 
+    def handle_data(self, data: str) -> None:
+        if self._text:
+            self.fields[-1] = (self._text, self.fields[-1][1] + data)
+
     def handle_endtag(self, tag: str) -> None:
+        self._text = "" if tag == "textarea" else self._text
         self._inside = self._inside and tag != "form"
         self._select = "" if tag == "select" else self._select
 

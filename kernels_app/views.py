@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import cast
+
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
@@ -12,7 +14,7 @@ from kernels_app import describe
 from kernels_app.models import Kernel, KernelState, KernelSwitch
 from projects_app.access import project_view
 from projects_app.listing import page_of
-from projects_app.models import Project, Role, TrainingType
+from projects_app.models import Project, Role, TrainingType, User
 
 USABLE = (KernelState.READY, KernelState.DEPRECATED)
 NEWEST_MODELS = 20  # trained with a kernel, shown on its page
@@ -47,9 +49,12 @@ def detail(request: HttpRequest, project: Project, pk: int) -> HttpResponse:
     kernel = get_object_or_404(Kernel.objects.select_related("created_by"), pk=pk)
     trained = kernel.trained_models.filter(project=project).select_related("project", "job", "model_type")
     low, high = kernel.gpu_range
+    is_on = Kernel.objects.on_in(project).filter(pk=kernel.pk).exists()
+    can_train = is_on and kernel.state == KernelState.READY and kernel.supports_operation("training")
     context = {
         "kernel": kernel,
-        "is_on": Kernel.objects.on_in(project).filter(pk=kernel.pk).exists(),
+        "is_on": is_on,
+        "may_train": can_train and project.allows(cast(User, request.user), Role.LABELLER),
         "is_usable": kernel.state in USABLE,
         "newer": Kernel.objects.newest().filter(name=kernel.name).exclude(pk=kernel.pk).first(),
         "parameters": describe.parameters(kernel.schema),

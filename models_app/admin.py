@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from django.contrib import admin
 
-from models_app.models import Prediction, Preset, TrainDraft, TrainedModel, Validation
+from models_app.models import Prediction, Preset, Sweep, TrainDraft, TrainedModel, Validation
 from projects_app.readonly import NoMaking, ReadOnlyAdmin
 
 FACTS = [
-    "project", "model_type", "kernel", "origin", "base_model", "retrained_from", "train_datasets",
+    "project", "model_type", "kernel", "origin", "base_model", "retrained_from", "sweep", "varied", "train_datasets",
     "validation_datasets", "snapshot", "data_category", "settings", "classes", "devices", "job", "size", "created_by",
     "created_at",
 ]  # fmt: skip
@@ -62,3 +62,11 @@ class TrainDraftAdmin(ReadOnlyAdmin):
     list_display = ["project", "user", "updated_at"]
     list_filter = ["project"]
     search_fields = ["user__username"]
+
+
+@admin.register(Sweep)
+class SweepAdmin(ReadOnlyAdmin):
+    list_display = ["id", "name", "project", "kernel", "keep_best", "created_by", "created_at"]
+    list_filter = ["project", "kernel"]
+    search_fields = ["name", "created_by__username"]
+    list_select_related = ["project", "kernel", "created_by"]

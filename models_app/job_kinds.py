@@ -16,6 +16,7 @@ from kernels_app.contract.settings import ModelSettings
 from kernels_app.models import Kernel
 from models_app import launching, publishing, reports
 from models_app.models import Operation, TrainedModel, Validation
+from models_app.sweeps import pruning
 
 
 def register() -> None:
@@ -50,16 +51,20 @@ class Training:
     def check(self, job: Job, folder: Path) -> list[str]:
         model = _model(job)
         publishing.heal(folder, model.folder)
-        return _complaints(folder, "training", model)
+        return [] if pruning.was_complete(model, job) else _complaints(folder, "training", model)
 
     def finish(self, job: Job, folder: Path) -> None:
-        self.keep_partial(job, folder)
+        self._keep(job, folder, complete=True)
 
     def keep_partial(self, job: Job, folder: Path) -> None:
+        self._keep(job, folder, complete=False)
+
+    def _keep(self, job: Job, folder: Path, *, complete: bool) -> None:
         model = _model(job)
         publishing.publish(folder, model.folder)
         if model.folder.is_dir():
             TrainedModel.objects.filter(pk=model.pk).update(size=publishing.size_of(model.folder))
+        pruning.ended(model, job, complete=complete)
 
     def subject(self, job: Job) -> tuple[str, str] | None:
         model = TrainedModel.objects.filter(job=job).select_related("project").first()
@@ -119,7 +124,9 @@ class Validating:
 
 def _model(job: Job) -> TrainedModel:
     try:
-        return TrainedModel.objects.select_related("model_type", "kernel", "base_model", "project").get(job=job)
+        return TrainedModel.objects.select_related("model_type", "kernel", "base_model", "project", "sweep").get(
+            job=job
+        )
     except TrainedModel.DoesNotExist as error:
         raise JobError(_("The model of this training is gone.")) from error
 

@@ -26,6 +26,45 @@ class Origin(models.TextChoices):
     IMPORT = "import", _("Import")
 
 
+class Sweep(models.Model):
+    """The trainings that one form with *batch* started. `axes`: `{"name", "log"}` of each parameter that varies.
+
+    `ends`: by model id how its training ended, see `models_app.sweeps.pruning`.
+    """
+
+    project = models.ForeignKey(Project, models.CASCADE, related_name="sweeps", verbose_name=_("project"))
+    name = models.CharField(_("name"), max_length=200)
+    kernel = models.ForeignKey(Kernel, models.PROTECT, related_name="sweeps", verbose_name=_("kernel"))
+    axes = models.JSONField(_("what varies"), default=list)
+    random = models.PositiveIntegerField(_("random"), null=True, blank=True, help_text=_("How many points were drawn."))
+    seed = models.BigIntegerField(_("seed"), default=0)
+    keep_best = models.PositiveIntegerField(_("checkpoints kept"), null=True, blank=True)
+    ends = models.JSONField(_("ends"), default=dict, blank=True)
+    created_by = models.ForeignKey(User, models.SET_NULL, null=True, related_name="+", verbose_name=_("created by"))
+    created_at = models.DateTimeField(_("created"), auto_now_add=True)
+
+    objects = OwnedQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["-pk"]
+        verbose_name = _("batch")
+        verbose_name_plural = _("batches")
+
+    def __str__(self) -> str:
+        return self.name
+
+    def get_absolute_url(self) -> str:
+        return reverse("sweeps:detail", args=[self.project.code, self.pk])
+
+    def cancel_rest(self, by: User) -> int:
+        """Ask every training that has not ended to end, those that wait first; how many were asked."""
+        asked = Job.objects.active().filter(trained_models__sweep=self, cancel_requested_at=None)
+        waiting_first = sorted(asked, key=lambda job: (job.state != State.QUEUED, job.pk))
+        for job in waiting_first:
+            job.request_cancel(by)
+        return len(waiting_first)
+
+
 class TrainedModelQuerySet(OwnedQuerySet["TrainedModel"]):
     def finished(self) -> TrainedModelQuerySet:
         """Those that may be validated, used for inference, exported."""
@@ -49,6 +88,10 @@ class TrainedModel(models.Model):
     retrained_from = models.ForeignKey(
         "self", models.SET_NULL, null=True, blank=True, related_name="retrainings", verbose_name=_("retrained from")
     )
+    sweep = models.ForeignKey(
+        Sweep, models.SET_NULL, null=True, blank=True, related_name="trainings", verbose_name=_("batch")
+    )
+    varied = models.JSONField(_("varied"), default=dict, blank=True, help_text=_("Its own settings in the batch."))
     train_datasets = models.ManyToManyField(Dataset, related_name="trained_in", verbose_name=_("training datasets"))
     validation_datasets = models.ManyToManyField(
         Dataset, related_name="validated_in", verbose_name=_("validation datasets")

@@ -13,23 +13,26 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from datasets_app import checks, snapshots
-from datasets_app.models import Dataset
+from datasets_app.models import Dataset, Snapshot
 from jobs import queue
 from jobs.models import Job
-from kernels_app import schema
+from kernels_app import describe, schema
 from kernels_app.contract.files import is_text
 from kernels_app.models import Kernel, KernelState
 from models_app import extra_files
-from models_app.models import Operation, Origin, TrainedModel, Validation
+from models_app.models import Operation, Origin, Sweep, TrainedModel, Validation
 from projects_app.models import ModelType, Project, User
 
 
 @dataclass(frozen=True)
 class Complaint:
-    """What is wrong with an order: the field (a parameter's is `params.<name>`) and a sentence."""
+    """What is wrong with an order: the field (a parameter's is `params.<name>`) and a sentence.
+
+    `pointer`: where in `model.json`, for what is wrong with the settings."""
 
     field: str
     message: str
+    pointer: str = ""
 
 
 class OrderRefused(Exception):
@@ -67,6 +70,9 @@ class TrainOrder:
     origin: str = Origin.TRAIN
     image_types: list[str] = field(default_factory=list)
     extra_files: list[UploadedFile] = field(default_factory=list)
+    sweep: Sweep | None = None
+    varied: dict[str, Any] = field(default_factory=dict)
+    snapshot: Snapshot | None = None  # where many trainings share one; else it is taken at the start
 
     def settings(self) -> dict[str, Any]:
         """The `model.json` of the run."""
@@ -82,10 +88,11 @@ class TrainOrder:
         report.errors += self._name_complaints()
         report.errors += self._base_complaints()
         report.errors += [
-            Complaint(f"params.{problem.name}" if problem.name else "params", problem.message)
+            Complaint(f"params.{problem.name}" if problem.name else "params", problem.message, problem.pointer or "/")
             for problem in schema.check(self.kernel.schema, self.settings())
         ]
         report.errors += self._text_complaints()
+        report.warnings += self._base_warnings()
         self._check_devices(report)
         self._check_datasets(report)
         if with_data and self.train and self.validation:
@@ -102,7 +109,7 @@ class TrainOrder:
         try:
             with ExitStack() as undo:
                 with transaction.atomic():
-                    model = self._create(user, undo)
+                    model = self.create(user, undo)
                 undo.pop_all()
                 return model
         except OSError as error:
@@ -111,8 +118,14 @@ class TrainOrder:
         except IntegrityError as error:  # somebody took the name between the check and now
             raise OrderRefused(self._name_complaints() or [Complaint("name", str(error))]) from error
 
-    def _create(self, user: User, undo: ExitStack) -> TrainedModel:
-        """`undo` is for what a failed transaction leaves."""
+    def create(self, user: User, undo: ExitStack) -> TrainedModel:
+        """Write it, unchecked, inside a transaction; `undo` is for what a failed one leaves.
+
+        Raises OrderRefused where the base model lost its weights between the check and now.
+        """
+        snapshot = self.snapshot or snapshots.take(
+            self.project, self.model_type, train=self.train, validation=self.validation
+        )
         job = Job.submit(project=self.project, kind="training", title=self.name, created_by=user, devices=self.devices)
         model = TrainedModel.objects.create(
             project=self.project,
@@ -123,13 +136,17 @@ class TrainOrder:
             origin=self.origin,
             base_model=self.base_model,
             retrained_from=self.retrained_from,
-            snapshot=snapshots.take(self.project, self.model_type, train=self.train, validation=self.validation),
+            sweep=self.sweep,
+            varied=self.varied,
+            snapshot=snapshot,
             settings=self.settings(),
             classes=self.model_type.class_codes(),
             devices=self.devices,
             job=job,
             created_by=user,
         )
+        if complaints := self._base_complaints():  # now that its row is held, nobody can prune it any more
+            raise OrderRefused(complaints)
         model.train_datasets.set(self.train)
         model.validation_datasets.set(self.validation)
         undo.callback(extra_files.drop, job)
@@ -157,10 +174,30 @@ class TrainOrder:
             return [Complaint("base_model", _("The base model was trained for another training type."))]
         return []
 
+    def _base_warnings(self) -> list[str]:
+        """What additional training does not take over."""
+        base = self.base_model
+        if base is None:
+            return []
+        found = []
+        if base.kernel.name != self.kernel.name:
+            text = _("The base model was trained with %(other)s; %(kernel)s may not be able to read its weights.")
+            found.append(text % {"other": base.kernel.name, "kernel": self.kernel.name})
+        codes = self.model_type.class_codes()
+        if new := [code for code in codes if code not in base.classes]:
+            text = _("The base model does not know %(classes)s: these are learnt anew.")
+            found.append(text % {"classes": ", ".join(new)})
+        if lost := [code for code in base.classes if code not in codes]:
+            text = _("The base model also knows %(classes)s, which this model type does not: they are given up.")
+            found.append(text % {"classes": ", ".join(lost)})
+        return found
+
     def _text_complaints(self) -> list[Complaint]:
         """JSON can spell characters that no file and no database takes."""
         bad = [name for name, value in self.params.items() if not all(map(is_text, _texts(value)))]
-        return [Complaint(f"params.{name}", _("This holds characters that cannot be kept.")) for name in bad]
+        text = _("This holds characters that cannot be kept.")
+        escaped = {name: name.replace("~", "~0").replace("/", "~1") for name in bad}
+        return [Complaint(f"params.{name}", text, f"/{schema.PARAMS}/{escaped[name]}") for name in bad]
 
     def _check_devices(self, report: Report) -> None:
         low, high = self.kernel.gpu_range
@@ -201,6 +238,8 @@ class ValidationOrder:
         found = _kernel_complaints(self.kernel, self.model.project, self.model.model_type, self.operation)
         if not self.model.is_finished:
             found.append(Complaint("model", _("Only a model whose training succeeded can be validated.")))
+        elif not self.model.has_checkpoint:
+            found.append(Complaint("model", self._without_weights()))
         if not self.datasets:
             found.append(Complaint("datasets", _("Choose at least one dataset.")))
         if any(dataset.project_id != self.model.project_id for dataset in self.datasets):
@@ -226,8 +265,14 @@ class ValidationOrder:
                 job=job,
                 created_by=user,
             )
+            if not model.has_checkpoint:  # looked at again, now that its row is held and nobody can prune it any more
+                raise OrderRefused([Complaint("model", self._without_weights())])
             validation.datasets.set(self.datasets)
         return validation
+
+    @staticmethod
+    def _without_weights() -> str:
+        return _("The checkpoint of this model is gone: only its metrics, its log and its settings are left.")
 
     def _label_complaints(self) -> list[Complaint]:
         model_type = self.model.model_type
@@ -253,12 +298,17 @@ def _kernel_complaints(kernel: Kernel, project: Project, model_type: ModelType, 
     return []
 
 
-def why_not(kernel: Kernel, project: Project, model_type: ModelType, operation: str) -> str:
-    """Why `kernel` cannot do `operation` for `model_type` here; empty when it can."""
+def why_not(kernel: Kernel, project: Project | None, model_type: ModelType, operation: str) -> str:
+    """Why `kernel` cannot do `operation` for `model_type` here; empty when it can.
+
+    `project`: whose switch is looked at; None where that is done."""
     if kernel.state != KernelState.READY:
         return _("The kernel is not ready: %(state)s.") % {"state": kernel.get_state_display()}
-    if not Kernel.objects.on_in(project).filter(pk=kernel.pk).exists():
+    if project is not None and not Kernel.objects.on_in(project).filter(pk=kernel.pk).exists():
         return _("The kernel is switched off in this project.")
+    if not kernel.supports(model_type) and model_type.training_type in kernel.types:
+        codes = ", ".join(describe.model_type_codes(kernel.schema) or [])
+        return _("The kernel is only for these model types: %(codes)s.") % {"codes": codes}
     if not kernel.supports(model_type):
         text = _("The kernel trains %(types)s, not %(type)s.")
         return text % {"types": ", ".join(kernel.types), "type": f"{model_type.code} ({model_type.training_type})"}

@@ -2,25 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import zlib
+from functools import cached_property
 from typing import Any, cast
 
 from django import forms
 from django.conf import settings
-from django.db.models import Count, QuerySet
+from django.db.models import QuerySet
 from django.http import QueryDict
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from datasets_app.models import Annotation, Dataset, Image, labelled_field
+from datasets_app.models import Dataset
 from jobs import queue
 from jobs.models import TERMINAL
-from kernels_app import params
+from kernels_app import fields, schema
 from kernels_app.models import Kernel
-from models_app.models import Origin, TrainedModel
-from models_app.orders import Report, TrainOrder, propose_name, why_not
+from models_app import form_data, form_params
+from models_app.choices import sorted_kernels
+from models_app.models import Origin, Preset, TrainedModel
+from models_app.orders import Complaint, Report, TrainOrder
+from models_app.sweeps.plan import SweepPlan
+from models_app.sweeps.starting import SweepOrder
 from projects_app.listing import whole
-from projects_app.models import ModelType, Project, TrainingType
+from projects_app.models import ModelType, Project
 
 
 class FilesInput(forms.ClearableFileInput):
@@ -53,7 +58,7 @@ class DatasetsField(forms.ModelMultipleChoiceField):
 
 
 class TrainForm(forms.Form):
-    """`data`: what was chosen so far; it may lack anything. Parameters are `params.<name>` beside these fields."""
+    """`data`: what was chosen so far; it may lack anything. The settings stand beside these fields, or are one text."""
 
     model_type = forms.ModelChoiceField(ModelType.objects.none(), label=gettext_lazy("Model type"))
     kernel = forms.ModelChoiceField(Kernel.objects.none(), label=gettext_lazy("Kernel"))
@@ -72,6 +77,8 @@ class TrainForm(forms.Form):
 
     def __init__(self, project: Project, data: QueryDict, files: Any = None) -> None:
         self.project = project
+        self.said = self.refused = ""  # what one of the form's buttons did
+        self.line_errors: list[tuple[int, str]] = []
         super().__init__(data, files)
         self.model_types = ModelType.objects.filter(project=project)
         self._set("model_type", self.model_types)
@@ -80,13 +87,14 @@ class TrainForm(forms.Form):
         datasets = Dataset.objects.filter(project=project).order_by("name")
         self._set("train", datasets)
         self._set("validation", datasets)
-        models = TrainedModel.objects.filter(project=project).select_related("job")
+        models = TrainedModel.objects.filter(project=project).select_related("job", "kernel")
         self._set("retrained_from", models)
+        self.origin_model: TrainedModel | None = self._chosen("origin", models) or self._chosen(
+            "retrained_from", models
+        )
         if self.chosen_type:
             models = models.filter(model_type__training_type=self.chosen_type.training_type)
         self._set("base_model", models)
-        ended = models.filter(job__state__in=TERMINAL).order_by("-pk")[:200]
-        self.base_models = [model for model in ended if model.has_checkpoint] if self.chosen_type else []
 
     # --- what the page shows ---
 
@@ -95,32 +103,63 @@ class TrainForm(forms.Form):
 
     def _set_kernels(self) -> None:
         """Offer the kernels that fit the model type; say of the others why they do not."""
-        kernels = list(Kernel.objects.on_in(self.project).newest().order_by("name"))
         typed = self.data.get("kernel", "")
-        if (older := whole(typed)) and older not in {kernel.pk for kernel in kernels}:
-            kernels += list(Kernel.objects.on_in(self.project).filter(pk=older))  # an older version, by retraining
-        reasons = {
-            kernel: why_not(kernel, self.project, self.chosen_type, "training") if self.chosen_type else ""
-            for kernel in kernels
-        }
-        self.offered = [kernel for kernel, reason in reasons.items() if not reason]
-        self.not_offered = [(kernel, reason) for kernel, reason in reasons.items() if reason]
-        self._set("kernel", Kernel.objects.filter(pk__in=[kernel.pk for kernel in kernels]))
+        self.offered, self.not_offered = sorted_kernels(self.project, self.chosen_type, whole(typed))
+        listed = [*self.offered, *(kernel for kernel, _why in self.not_offered)]
+        self._set("kernel", Kernel.objects.filter(pk__in=[kernel.pk for kernel in listed]))
         chosen = next((kernel for kernel in self.offered if str(kernel.pk) == typed), None)
         self.chosen_kernel = chosen or (self.offered[0] if self.offered else None)
         self.is_kernel_replaced = bool(typed) and chosen is None
         if self.chosen_kernel:
-            self.data = _for_kernel(cast(QueryDict, self.data), self.chosen_kernel)
+            given = cast(QueryDict, self.data)
+            self.data = form_data.settle_settings(self.project, given, self.chosen_kernel, self.chosen_type)
 
     def _chosen(self, name: str, queryset: QuerySet[Any]) -> Any:
         value = whole(self.data.get(name, ""))
         return queryset.filter(pk=value).first() if value else None
 
-    @property
-    def params(self) -> list[params.ParamField]:
-        return params.fields(self.chosen_kernel.schema, params.typed(self.data)) if self.chosen_kernel else []
+    @cached_property
+    def base_models(self) -> list[TrainedModel]:
+        """Those that left weights, the newest first."""
+        if not self.chosen_type:
+            return []
+        models: Any = cast(forms.ModelChoiceField, self.fields["base_model"]).queryset
+        return [m for m in models.filter(job__state__in=TERMINAL).order_by("-pk")[:200] if m.has_checkpoint]
+
+    @cached_property
+    def settings(self) -> form_params.Params | None:
+        """What was typed into the settings; None without a kernel."""
+        return form_params.read(self.chosen_kernel.schema, cast(QueryDict, self.data)) if self.chosen_kernel else None
+
+    @cached_property
+    def params(self) -> list[fields.Field]:
+        """The settings as inputs; none in the JSON view."""
+        if self.chosen_kernel is None or (self.settings and self.settings.is_json):
+            return []
+        origin = self.origin_model.params if self.origin_model else None
+        return fields.fields(self.chosen_kernel.schema, self.data, origin)
 
     @property
+    def shape(self) -> str:
+        """Changes where other inputs are needed: by a condition of the schema, say."""
+        return " ".join(_shape(self.params))
+
+    @cached_property
+    def plan(self) -> SweepPlan | None:
+        return SweepPlan.read(self.chosen_kernel.schema, cast(QueryDict, self.data)) if self.chosen_kernel else None
+
+    @property
+    def allows_extra(self) -> bool:
+        """Whether the schema takes settings that it does not name."""
+        return self.chosen_kernel is not None and fields.allows_extra(self.chosen_kernel.schema)
+
+    @property
+    def preset(self) -> Preset | None:
+        if self.chosen_kernel is None:
+            return None
+        return form_params.preset_of(self.project, self.chosen_kernel, self.chosen_type)
+
+    @cached_property
     def device_range(self) -> tuple[int, int]:
         """What the kernel takes, as far as some host has it."""
         low, high = self.chosen_kernel.gpu_range if self.chosen_kernel else (1, 1)
@@ -137,48 +176,74 @@ class TrainForm(forms.Form):
     def _numbers(self, name: str) -> set[int]:
         return {number for value in cast(QueryDict, self.data).getlist(name) if (number := whole(value))}
 
-    def dataset_rows(self) -> list[tuple[Dataset, int, int]]:
-        """Every dataset of the project with its images, and how many of them are labelled for the model type."""
-        datasets = Dataset.objects.filter(project=self.project).annotate(count=Count("images")).order_by("name")
-        labelled = labelled_counts(self.project, self.chosen_type) if self.chosen_type else {}
-        return [(dataset, dataset.count, labelled.get(dataset.pk, 0)) for dataset in datasets]  # type: ignore[attr-defined]
-
     # --- what is wrong with it ---
 
     def report(self, *, with_data: bool = True) -> Report:
-        """Check everything at once; what is wrong stands in `errors` by field, parameters as `params.<name>`."""
+        """Check everything at once; what is wrong stands in `errors` by field, settings as `params.<name>`.
+
+        `line_errors`: (line, sentence) of those in the JSON text."""
+        self.line_errors = []
         if self.chosen_type and not self.offered:
             self.errors.clear()
             self.errors["kernel"] = self.error_class([_("No kernel here trains this model type.")])
             return Report()
         order = self.order()
         report = order.check(with_data=with_data) if order else Report()
-        for complaint in report.errors:
-            self.errors.setdefault(complaint.field, self.error_class()).append(complaint.message)
+        unread = [self._complaint(problem) for problem in self.settings.problems] if self.settings else []
+        if self.settings and self.settings.is_unreadable:
+            report.errors = [one for one in report.errors if not one.pointer and not one.field.startswith("params")]
+        batch = SweepOrder(order, self.plan, self.plan.keep_best) if order and self.plan else None
+        if batch and self.plan and self.plan.is_on and not any(one.pointer for one in report.errors) and not unread:
+            report.errors += [one for one in batch.check() if one not in report.errors]
+        known = {complaint.pointer for complaint in unread}
+        for complaint in [*unread, *(one for one in report.errors if not one.pointer or one.pointer not in known)]:
+            self._say(complaint)
         return report
+
+    def _complaint(self, problem: schema.Problem) -> Complaint:
+        return Complaint("params", problem.message, problem.pointer or "/")
+
+    def _say(self, complaint: Complaint) -> None:
+        """Put it where its field is, in the JSON text at its line."""
+        name, message = complaint.field, complaint.message
+        if complaint.pointer and self.settings:
+            place = self.settings.place(complaint.pointer, self.params)
+            name = place.name
+            if place.line is not None:
+                self.line_errors.append((place.line, message))
+                message = _("Line %(n)d: %(message)s") % {"n": place.line, "message": message}
+        said = self.errors.setdefault(name, self.error_class())
+        if message not in said:
+            said.append(message)
 
     def order(self) -> TrainOrder | None:
         """The order as far as it can be said; None while the model type or the kernel is missing."""
         self.full_clean()
         clean = self.cleaned_data
-        if not clean.get("model_type") or not clean.get("kernel"):
+        if not clean.get("model_type") or not clean.get("kernel") or self.settings is None:
             return None
-        kernel = clean["kernel"]
         return TrainOrder(
             project=self.project,
             model_type=clean["model_type"],
-            kernel=kernel,
+            kernel=clean["kernel"],
             train=list(clean.get("train") or []),
             validation=list(clean.get("validation") or []),
             name=clean.get("name", ""),
             description=clean.get("description", ""),
-            params=params.values(kernel.schema, params.typed(self.data)),
+            params=self.settings.values,
             devices=clean.get("devices") or 1,
             base_model=clean.get("base_model"),
             retrained_from=clean.get("retrained_from"),
             origin=self._origin(),
             extra_files=clean.get("etc") or [],
         )
+
+    def batch(self) -> SweepOrder | None:
+        """The order of a batch, where one is asked for."""
+        order = self.order()
+        if order is None or self.plan is None or not self.plan.is_on:
+            return None
+        return SweepOrder(order, self.plan, self.plan.keep_best)
 
     def _origin(self) -> str:
         if self.cleaned_data.get("retrained_from"):
@@ -194,74 +259,11 @@ class TrainForm(forms.Form):
                     self._errors.pop(name, None)  # type: ignore[attr-defined]
 
 
-def _for_kernel(given: QueryDict, kernel: Kernel) -> QueryDict:
-    """The data with `kernel` chosen. Where the inputs showed another kernel's settings, what was typed stays, but what
-    stood there as that one's default gives way to the default of this one."""
-    data = given.copy()
-    shown = str(data.get("shown_kernel", ""))
-    data["kernel"] = data["shown_kernel"] = str(kernel.pk)
-    before = Kernel.objects.filter(pk=whole(shown) or 0).first() if shown != str(kernel.pk) else None
-    for field in params.fields(before.schema, params.typed(data)) if before else []:
-        if not field.is_changed:
-            data.pop(field.html_name, None)
-    return data
-
-
-def labelled_counts(project: Project, model_type: ModelType) -> dict[int, int]:
-    """By dataset: how many images can teach `model_type`."""
-    if model_type.training_type in (TrainingType.OD, TrainingType.SEG):
-        images = Image.objects.filter(dataset__project=project, **{labelled_field(model_type.training_type): True})
-        return dict(images.order_by().values_list("dataset").annotate(Count("pk")))
-    labels = Annotation.objects.filter(
-        image__dataset__project=project, annotation_type__in=model_type.annotation_types.all()
-    )
-    return dict(labels.order_by().values_list("image__dataset").annotate(Count("image", distinct=True)))
-
-
-def initial(project: Project, query: Mapping[str, Any]) -> QueryDict:
-    """The data of a fresh form: what the URL says, then what a model it names used, then what is usual."""
-    data = QueryDict(mutable=True)
-    source = _source(project, query)
-    if source:
-        model, is_retraining = source
-        data.update({"model_type": str(model.model_type_id), "devices": str(model.devices)})
-        data["kernel"] = str(model.kernel_id)
-        data.setlist("train", [str(pk) for pk in model.train_datasets.values_list("pk", flat=True)])
-        data.setlist("validation", [str(pk) for pk in model.validation_datasets.values_list("pk", flat=True)])
-        data.update({params.PREFIX + name: text for name, text in params.texts_of(model.params).items()})
-        base = model.base_model_id if is_retraining else model.pk
-        data["base_model"] = str(base or "")
-        data["retrained_from"] = str(model.pk) if is_retraining else ""
-    for name in ("model_type", "kernel", "name", "description", "devices", "train", "validation"):
-        given = cast(QueryDict, query).getlist(name)
-        if given:
-            data.setlist(name, given)
-    return fill_usual(project, data)
-
-
-def _source(project: Project, query: Mapping[str, Any]) -> tuple[TrainedModel, bool] | None:
-    for name, is_retraining in (("retrain", True), ("base", False)):
-        if value := whole(str(query.get(name, ""))):
-            found = TrainedModel.objects.filter(project=project, pk=value).first()
-            return (found, is_retraining) if found else None
-    return None
-
-
-def fill_usual(project: Project, data: QueryDict) -> QueryDict:
-    """What was left open: one device, a proposed name, the model type that the datasets are for."""
-    data.setdefault("devices", "1")
-    types = ModelType.objects.filter(project=project)
-    train = Dataset.objects.filter(project=project, pk__in=filter(None, map(whole, data.getlist("train"))))
-    if not data.get("model_type"):
-        fitting = types.filter(annotation_types__annotations__image__dataset__in=train) if train else types
-        first = fitting.order_by("code").distinct().first()
-        data["model_type"] = str(first.pk) if first else ""
-    if len(train) == 1 and not data.getlist("validation") and train[0].name.endswith("-train"):
-        sibling = Dataset.objects.filter(project=project, name=train[0].name.removesuffix("train") + "val").first()
-        data.setlist("validation", [str(sibling.pk)] if sibling else [])
-    if data.get("name") == data.get("proposed"):
-        data["name"] = ""
-    if not data.get("name") and (number := whole(str(data["model_type"]))):
-        model_type = types.filter(pk=number).first()
-        data["name"] = data["proposed"] = propose_name(project, model_type, list(train)) if model_type else ""
-    return data
+def _shape(params: Any) -> list[str]:
+    """Of each input its name and kind, its choices and its limits."""
+    found = []
+    for field in params:
+        limits = f"{field.required:d}{field.applies:d}{field.hint}{len(field.choices)}"
+        found.append(f"{field.name}:{field.kind}:{field.mode}:{zlib.crc32(limits.encode())}")
+        found += _shape(field.children)
+    return found

@@ -43,7 +43,9 @@ ORDERS = {
 def model_list(request: HttpRequest, project: Project) -> HttpResponse:
     """Every model of the project; the fragment asks for itself while something in it runs."""
     models = TrainedModel.objects.filter(project=project)
-    models = models.select_related("job", "model_type", "base_model", "created_by", "kernel", "project")
+    models = models.select_related(
+        "job", "model_type", "base_model", "created_by", "kernel", "project", "sweep__project"
+    )
     if text := request.GET.get("q", "").strip():
         models = models.filter(name__icontains=text)
     if state := request.GET.get("state", ""):
@@ -161,6 +163,7 @@ def _model(project: Project, pk: int) -> TrainedModel:
         "created_by",
         "project",
         "snapshot",
+        "sweep__project",
     )
     return get_object_or_404(TrainedModel.objects.select_related(*related), project=project, pk=pk)
 

@@ -1,68 +1,87 @@
-"""The training form: shown, checked while typing, started."""
+"""The training form: shown, checked while typing, started. Where it may stand, see `form_data` and `form_acts`."""
 
 from __future__ import annotations
 
-from typing import cast
+from typing import Any, cast
 
 from django.contrib import messages
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, QueryDict
+from django.middleware.csrf import get_token
 from django.shortcuts import redirect, render
+from django.urls import reverse
 from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 from django.views.decorators.http import require_http_methods, require_POST
+from django_htmx.http import trigger_client_event
 
 from jobs import queue
-from kernels_app import params
+from models_app import choices, form_acts, form_data, form_params, preflight
 from models_app.orders import OrderRefused, Report
-from models_app.train_form import TrainForm, fill_usual, initial
+from models_app.sweeps import plan as sweep_plan
+from models_app.train_form import TrainForm
 from projects_app.access import project_view
+from projects_app.listing import whole
 from projects_app.models import Project, Role, User
 
-SHOWN = (
-    "model_type",
-    "kernel",
-    "train",
-    "validation",
-    "base_model",
-    "name",
-    "devices",
-    "etc",
-)  # have a place for errors
+KEPT = "kept_training"  # in the session: what was posted when it had ended
+SHOWN = ("model_type", "kernel", "train", "validation", "base_model", "name", "devices", "etc", "params")
+IN_BATCH = ("batch", "batch_random", "batch_seed", "batch_keep")
+LARGEST_BATCH = 1_000_000  # trainings whose time is worth a thought
+QUIET = ("params", "mode", "extra", "name", "description", "devices", "batch")  # typed there, the data is as it was
 
 
 @require_http_methods(["GET", "POST"])
 @project_view(Role.LABELLER)
 def train(request: HttpRequest, project: Project) -> HttpResponse:
     """Show the form, prefilled from the URL; start the training that was posted. *Check* only looks."""
+    user = cast(User, request.user)
     if request.method == "GET":
-        form = TrainForm(project, initial(project, request.GET))
-        return _page(request, form, form.report() if form.chosen_type else None, quiet=True)
-    data = fill_usual(project, request.POST.copy()) if "refresh" in request.POST else request.POST
-    form = TrainForm(project, data, request.FILES)
+        return _fresh(request, project, user)
+    if request.POST.get("act") == "download":
+        return _download(request, project, user)
+    if "refresh" in request.POST or "act" in request.POST:
+        form = _changed(request, project)
+        form_data.keep_draft(project, user, cast(QueryDict, form.data))
+        return _page(request, form, form.report(), quiet=not form.chosen_train)
+    return _start(request, project, user)
+
+
+train.kept_as = KEPT  # type: ignore[attr-defined]
+
+
+def _start(request: HttpRequest, project: Project, user: User) -> HttpResponse:
+    form = TrainForm(project, request.POST, request.FILES)
     report = form.report()
-    if form.is_kernel_replaced and "refresh" not in request.POST:
+    if form.is_kernel_replaced:
         text = _("The kernel that you chose cannot be used here. This one can: look at its settings before you start.")
         form.errors.setdefault("kernel", form.error_class()).append(text)
-    if "check" in request.POST or "refresh" in request.POST or form.errors:
-        return _page(request, form, report, status=200 if "refresh" in request.POST else 422 if form.errors else 200)
-    order = form.order()
-    if order is None:
+    form_data.keep_draft(project, user, cast(QueryDict, form.data))
+    order, batch = form.order(), form.batch()
+    if form.errors or order is None:
         return _page(request, form, report, status=422)
+    if "check" in request.POST:
+        return _page(request, form, report)
+    if batch and request.POST.get("confirmed") != str(batch.plan.count):
+        return _page(request, form, report, confirm=True)
     try:
-        model = order.start(cast(User, request.user))
+        started: Any = batch.start(user) if batch else order.start(user)
     except OrderRefused as refusal:
         for complaint in refusal.complaints:
             form.errors.setdefault(complaint.field, form.error_class()).append(complaint.message)
         return _page(request, form, report, status=422)
-    messages.success(request, _("“%(name)s” is in the queue.") % {"name": model.name})
-    return redirect(model)
+    form_data.drop_draft(project, user)
+    messages.success(request, _("“%(name)s” is in the queue.") % {"name": started.name})
+    return redirect(started)
 
 
 @require_POST
 @project_view(Role.LABELLER)
 def train_form(request: HttpRequest, project: Project) -> HttpResponse:
-    """The form anew, after the model type or the kernel changed: what was typed stays."""
-    form = TrainForm(project, fill_usual(project, request.POST.copy()))
-    return render(request, "models/_train_form.html", _context(form, form.report()))
+    """The form anew: the model type or the kernel changed, or one of its small buttons was pressed."""
+    form = _changed(request, project)
+    form_data.keep_draft(project, cast(User, request.user), cast(QueryDict, form.data))
+    answer = render(request, "models/_train_form.html", _context(request, form, form.report()))
+    return _with_address(answer, request, form)
 
 
 @require_POST
@@ -70,41 +89,197 @@ def train_form(request: HttpRequest, project: Project) -> HttpResponse:
 def train_check(request: HttpRequest, project: Project) -> HttpResponse:
     """What is wrong now: the summary, and each field's error out of band, so that focus and caret stay."""
     form = TrainForm(project, request.POST)
-    trigger = request.headers.get("HX-Trigger-Name", "")
-    with_data = not trigger.startswith((params.PREFIX, "name", "description", "devices"))
+    with_data = not request.POST.get("typed", "").startswith(QUIET)
     report = form.report(with_data=with_data)
-    return render(request, "models/_train_checks.html", _context(form, report) | {"with_data": with_data, "oob": True})
+    form_data.keep_draft(project, cast(User, request.user), cast(QueryDict, form.data))
+    context = _context(request, form, report) | {"with_data": with_data, "oob": True}
+    context["is_reshaped"] = form.shape != request.POST.get("shape", form.shape)
+    return _with_address(render(request, "models/_train_checks.html", context), request, form)
+
+
+def _fresh(request: HttpRequest, project: Project, user: User) -> HttpResponse:
+    """The form by its address; or as it was left, where somebody asks for that or the session had ended."""
+    draft = form_data.draft_of(project, user)
+    if "discard" in request.GET and draft:
+        draft.delete()
+        return redirect(request.path)
+    kept = request.session.pop(KEPT, None)
+    if isinstance(kept, dict) and kept.get("path") == request.path:
+        data = QueryDict(kept.get("data", ""), mutable=True)
+        messages.info(request, _("You were logged out meanwhile. Here is what you had typed; nothing was started yet."))
+    elif "draft" in request.GET and draft:
+        data = QueryDict(draft.data, mutable=True)
+    else:
+        form = TrainForm(project, form_data.initial(project, request.GET))
+        shown = None if request.GET else draft
+        return _page(request, form, form.report() if form.chosen_type else None, quiet=True, draft=shown)
+    form = TrainForm(project, form_data.fill_usual(project, data))
+    return _page(request, form, form.report())
+
+
+def _changed(request: HttpRequest, project: Project) -> TrainForm:
+    """The form after another choice or one of its buttons: what was typed stays."""
+    form = TrainForm(project, form_data.fill_usual(project, request.POST.copy()), request.FILES)
+    wish = request.POST.get("act", "")
+    if not wish or form.chosen_kernel is None:
+        return form
+    desk = _desk(request, project, form)
+    form_acts.act(desk, wish)
+    form = TrainForm(project, desk.data, request.FILES)
+    form.said, form.refused = desk.said, desk.refused
+    return form
+
+
+def _desk(request: HttpRequest, project: Project, form: TrainForm) -> form_acts.Desk:
+    assert form.chosen_kernel
+    data = cast(QueryDict, form.data)
+    return form_acts.Desk(
+        project=project,
+        user=cast(User, request.user),
+        kernel=form.chosen_kernel,
+        model_type=form.chosen_type,
+        data=data,
+        files=request.FILES,
+        origin=form.origin_model,
+    )
+
+
+def _download(request: HttpRequest, project: Project, user: User) -> HttpResponse:
+    """The `model.json` of what stands in the form."""
+    form = TrainForm(project, request.POST)
+    text = form_acts.document(_desk(request, project, form)) if form.chosen_kernel else None
+    if text is None:
+        return _page(request, form, form.report(), status=422)
+    answer = HttpResponse(text, content_type="application/json")
+    answer["Content-Disposition"] = 'attachment; filename="model.json"'
+    return answer
+
+
+def _with_address(answer: HttpResponse, request: HttpRequest, form: TrainForm) -> HttpResponse:
+    """The page's address follows what was typed, so that it brings the form back."""
+    if request.headers.get("HX-Request") and (
+        query := form_data.address(cast(QueryDict, form.data), form.chosen_kernel)
+    ):
+        answer["HX-Replace-Url"] = f"{reverse('models:train', args=[form.project.code])}?{query}"
+    return answer
+
+
+def with_new_token(request: HttpRequest) -> HttpResponse | None:
+    """For who logged in again in another window: the form that was open here with a new token, as it was typed.
+
+    None where it is not this form, or nobody is logged in. Nothing is started or kept.
+    """
+    match = request.resolver_match
+    if match is None or not match.view_name.startswith("models:train") or not request.user.is_authenticated:
+        return None
+    if request.headers.get("HX-Request"):
+        return trigger_client_event(HttpResponse(status=403), "new-token", {"token": get_token(request)})
+    if match.view_name != "models:train":
+        return None
+    user = cast(User, request.user)
+    project = Project.objects.visible_to(user).filter(code=match.kwargs["project"]).first()
+    if project is None or not project.allows(user, Role.LABELLER):
+        return None
+    text = _("You logged in again meanwhile. Nothing was started yet: please press the button again.")
+    messages.warning(request, text)
+    request.project = project  # type: ignore[attr-defined]
+    form = TrainForm(project, request.POST)
+    return _page(request, form, form.report(), status=403)
 
 
 def _page(
-    request: HttpRequest, form: TrainForm, report: Report | None, *, status: int = 200, quiet: bool = False
-) -> HttpResponse:
-    context = _context(form, report)
+    request: HttpRequest, form: TrainForm, report: Report | None, *, status: int = 200, quiet: bool = False,
+    confirm: bool = False, draft: Any = None,
+) -> HttpResponse:  # fmt: skip
+    context = _context(request, form, report) | {"confirm": confirm, "draft": draft}
+    if confirm:
+        context |= _costs(form, context["estimates"])
     if quiet:  # nobody likes to be told off before they began
         context |= {"param_errors": {}, "error_count": 0, "advanced_open": False, "quiet": bool(form.errors)}
     return render(request, "models/train.html", context, status=status)
 
 
-def _context(form: TrainForm, report: Report | None) -> dict[str, object]:
+def _context(request: HttpRequest, form: TrainForm, report: Report | None) -> dict[str, Any]:
     rows = form.params
     advanced = [field for field in rows if field.advanced]
     errors = {name: list(found) for name, found in form.errors.items()}
+    plan, order = form.plan, form.order()
+    trainings = plan.count if plan and plan.is_on else 1
+    facts = report.facts if report else None
+    estimates = preflight.look(order, facts, trainings=trainings) if order and trainings <= LARGEST_BATCH else None
+    warnings = [text for text in (report.warnings if report else []) if facts is None or text not in facts.warnings]
+    on_data = len(facts.remarks) if facts else whole(request.POST.get("data_remarks", "")) or 0
     return {
         "form": form,
         "report": report,
+        "choices": choices.for_form(form),
         "basic": [field for field in rows if not field.advanced],
         "advanced": advanced,
         "advanced_changed": sum(field.is_changed for field in advanced),
-        "advanced_open": any(field.html_name in errors for field in advanced),
-        "rows": form.dataset_rows(),
+        "advanced_open": any(name in errors for field in advanced for name in _names(field)),
         "param_errors": errors,
+        "bad_lines": dict(reversed(form.line_errors)),
         "error_count": sum(map(len, errors.values())),
-        "field_names": [
-            *(name for name in SHOWN if name != "base_model" or form.base_models),
-            *(field.html_name for field in rows),
-        ],
-        "low": form.device_range[0],
-        "high": form.device_range[1],
-        "on_cpu": queue.only_cpus(),
+        "field_names": _places(form, rows),
+        "low": lambda: form.device_range[0],  # these are asked for by the whole form only, not by each check
+        "high": lambda: form.device_range[1],
+        "on_cpu": queue.only_cpus,
         "with_data": True,
+        "axes": _axes(form),
+        "plan": plan,
+        "trainings": trainings,
+        "estimates": estimates,
+        "warnings": warnings,
+        "has_remarks": bool(warnings or on_data or (estimates and estimates.remarks)),
+        "data_remarks": on_data,
+        "aside": form_params.aside(cast(QueryDict, form.data)),
+        "extras": form_params.extras(cast(QueryDict, form.data)),
+        "may_save_preset": form.project.allows(cast(User, request.user), Role.DEVELOPER),
+        "start_label": _start_label(trainings),
+        "ask": _ask(trainings, estimates, order.devices if order else 1) if trainings > 1 else "",
     }
+
+
+def _axes(form: TrainForm) -> list[sweep_plan.AxisField]:
+    return sweep_plan.axes_for_form(form.chosen_kernel.schema, form.data) if form.chosen_kernel else []
+
+
+def _start_label(trainings: int) -> str:
+    if trainings == 1:
+        return _("Start training")
+    return ngettext("Start %(n)d training", "Start %(n)d trainings", trainings) % {"n": trainings}
+
+
+def _names(field: Any) -> list[str]:
+    return [field.html_name, *(name for child in field.children for name in _names(child))]
+
+
+def _ask(trainings: int, estimates: preflight.Estimates | None, devices: int) -> str:
+    """What the page asks once before it starts a batch."""
+    text = ngettext("Start %(n)d training?", "Start %(n)d trainings?", trainings) % {"n": trainings}
+    text += " " + ngettext("%(n)d device each.", "%(n)d devices each.", devices) % {"n": devices}
+    if estimates and estimates.time:
+        hours = estimates.time.times(trainings).middle / 3600
+        text += " " + _("About %(hours)s h of computing in all.") % {"hours": f"{hours:.2g}"}
+    return text
+
+
+def _costs(form: TrainForm, estimates: preflight.Estimates | None) -> dict[str, Any]:
+    """What the question before a batch says."""
+    batch = form.batch()
+    children = batch.children if batch else []
+    total = estimates.time.times(len(children)).middle if estimates and estimates.time else None
+    return {
+        "count": len(children),
+        "devices": children[0].devices if children else 1,
+        "hours": total / 3600 if total is not None else None,
+        "names": [child.name for child in children[:3]],
+    }
+
+
+def _places(form: TrainForm, rows: list[Any]) -> list[str]:
+    """Every place on the page that has room for an error."""
+    axes = [name for axis in _axes(form) for name in axis.html_names]
+    usual = [name for name in SHOWN if name != "base_model" or form.base_models]
+    params = [form_params.TEXT] if form.settings and form.settings.is_json else []
+    return [*usual, *params, *(name for field in rows for name in _names(field)), *(IN_BATCH if axes else ()), *axes]

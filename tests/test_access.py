@@ -22,7 +22,7 @@ from jobs import runfolder
 from jobs.models import Job, State
 from kernels_app.contract import results
 from kernels_app.models import Kernel, KernelState
-from models_app.models import Prediction, TrainedModel, Validation
+from models_app.models import Prediction, Sweep, TrainedModel, Validation
 from projects_app.models import AnnotationType, ModelType, Role
 
 ALL, PEOPLE, STAFF = "all", "people", "staff"  # without logging in; whoever is logged in; the admin's
@@ -66,6 +66,9 @@ EXPECTED = {
     "models:delete": post(Role.DEVELOPER),
     "models:settings_download": read(),
     "models:file": read(),
+    "sweeps:detail": read(),
+    "sweeps:cancel": post(Role.LABELLER),
+    "sweeps:keep": post(Role.LABELLER),
     "validations:list": read(),
     "validations:start": form(Role.LABELLER),
     "validations:detail": read(),
@@ -137,8 +140,10 @@ class World:
         )
         self.dataset = Dataset.objects.create(project=project, name="front")
         self.image = self._image()
+        self.sweep = Sweep.objects.create(project=project, name="s", kernel=self.kernel)
         self.model = TrainedModel.objects.create(
             project=project,
+            sweep=self.sweep,
             name="m",
             model_type=self.model_type,
             kernel=self.kernel,
@@ -163,6 +168,7 @@ class World:
             "jobs": {"pk": self.model.job_id, "chart": "loss"},
             "kernels": {"pk": self.kernel.pk},
             "models": {"pk": self.model.pk, "name": "model.json"},
+            "sweeps": {"pk": self.sweep.pk},
             "datasets": {"pk": self.dataset.pk, "image": self.image.pk, "number": 0},
             "projects": {"pk": self.project.memberships.get(user=self.bob).pk},
             "validations": {
@@ -275,4 +281,5 @@ def test_a_post_without_its_token_is_refused(name, world, client_of, alice):
     client = client_of(alice, enforce_csrf_checks=True)
     answer = client.post(world.url(name))
     assert answer.status_code == 403
-    assert "403_csrf.html" in [template.name for template in answer.templates]
+    page = "models/train.html" if name == "models:train" else "403_csrf.html"  # the form keeps what was typed
+    assert page in [template.name for template in answer.templates]

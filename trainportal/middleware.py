@@ -1,10 +1,13 @@
-"""The language of a request: the user's own choice, else what the browser asks for; and addresses that are none."""
+"""The language of a request: the user's own choice, else what the browser asks for; addresses that are none; and what
+was typed when the session had ended."""
 
 from collections.abc import Callable
+from typing import Any
 
 from django.conf import settings
+from django.contrib.auth.middleware import LoginRequiredMiddleware
 from django.core.exceptions import BadRequest
-from django.http import HttpRequest, HttpResponse, HttpResponseBase
+from django.http import HttpRequest, HttpResponse, HttpResponseBase, HttpResponseRedirect
 from django.middleware.locale import LocaleMiddleware
 from django.utils import translation
 
@@ -21,6 +24,22 @@ class UserLocaleMiddleware(LocaleMiddleware):
             response.set_cookie(settings.LANGUAGE_COOKIE_NAME, user.language, samesite="Lax", httponly=True)
             translation.activate(user.language)
         return response
+
+
+class KeepingLoginRequired(LoginRequiredMiddleware):
+    """Django's; what was posted to a view with `kept_as` waits in the session, under that key, until the login."""
+
+    LONGEST = 200_000  # characters
+
+    def handle_no_permission(self, request: HttpRequest, view_func: Any) -> HttpResponseRedirect:
+        key = getattr(view_func, "kept_as", "")
+        if key and request.method == "POST":
+            data = request.POST.copy()
+            data.pop("csrfmiddlewaretoken", None)
+            text = data.urlencode()
+            if len(text) <= self.LONGEST:
+                request.session[key] = {"path": request.path, "data": text}
+        return super().handle_no_permission(request, view_func)
 
 
 def refuse_nul(get_response: Callable[[HttpRequest], HttpResponse]) -> Callable[[HttpRequest], HttpResponse]:

@@ -41,6 +41,7 @@ JOB_FUNCTIONS = env.int("TRAINPORTAL_JOB_FUNCTIONS", 2)  # imports and the like 
 # --- limits ---------------------------------------------------------------------------------------------------------
 UPLOAD_LIMIT = env.int("TRAINPORTAL_UPLOAD_LIMIT", 20 * 1024**3)  # bytes of one uploaded archive
 ETC_LIMIT = env.int("TRAINPORTAL_ETC_LIMIT", 100 * 1024**2)  # bytes of the extra files of one training
+SWEEP_LIMIT = env.int("TRAINPORTAL_SWEEP_LIMIT", 100)  # trainings that one form may start
 
 # --- Django ---------------------------------------------------------------------------------------------------------
 INSTALLED_APPS = [
@@ -71,7 +72,7 @@ MIDDLEWARE = [
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
-    "django.contrib.auth.middleware.LoginRequiredMiddleware",
+    "trainportal.middleware.KeepingLoginRequired",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "django_htmx.middleware.HtmxMiddleware",

@@ -16,6 +16,7 @@ urlpatterns = [
     path("language/", views.set_language, name="set_language"),
     path("admin/", admin.site.urls),
     path("p/<str:project>/models/", include("models_app.urls_models")),
+    path("p/<str:project>/sweeps/", include("models_app.urls_sweeps")),
     path("p/<str:project>/validations/", include("models_app.urls_validations")),
     path("p/<str:project>/datasets/", include("datasets_app.urls")),
     path("p/<str:project>/kernels/", include("kernels_app.urls")),

@@ -13,6 +13,7 @@ from django.utils.http import url_has_allowed_host_and_scheme
 from django.views.decorators.http import require_GET, require_POST
 
 from jobs.models import Host
+from models_app import views_train
 from projects_app.models import Project, User
 
 LAST_PROJECT = "last_project"
@@ -62,7 +63,7 @@ def health(request: HttpRequest) -> HttpResponse:
 
 def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
     """The form was open too long, or came from elsewhere: say so, and keep what was typed one step back."""
-    return render(request, "403_csrf.html", status=403)
+    return views_train.with_new_token(request) or render(request, "403_csrf.html", status=403)
 
 
 def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:

@@ -13,7 +13,7 @@
   document.addEventListener("submit", (event) => {
     const form = event.target;
     const button = event.submitter;
-    if (!button || form.method !== "post" || "submitMany" in form.dataset) return;
+    if (!button || form.method !== "post" || "submitMany" in form.dataset || "download" in button.dataset) return;
     if (sent.has(form)) {
       event.preventDefault();
       return;

@@ -7,6 +7,7 @@ import re
 import pytest
 
 from tests.browser.conftest import at
+from tests.browser.test_journeys import choose_kernel
 
 pytestmark = pytest.mark.browser
 
@@ -66,9 +67,8 @@ def test_an_error_that_is_hidden_among_the_advanced_is_led_to(form):
 
 def test_another_kernel_brings_its_settings_and_keeps_what_was_typed(form):
     form.get_by_label("Name", exact=True).fill("kept by the swap")
-    bundled = form.locator("#id_kernel option", has_text="efficientnet").first.get_attribute("value")
     with form.expect_response("**/train/form/"):
-        form.locator("#id_kernel").select_option(bundled)
+        choose_kernel(form, "efficientnet")
     form.locator("[name='params.epochs']").wait_for()
     assert form.get_by_label("Name", exact=True).input_value() == "kept by the swap"
     assert form.locator("[name='params.rows']").count() == 0

@@ -67,23 +67,23 @@ def test_settings_that_satisfy_the_schema_have_no_problem():
         ("tag", "abcde", "tag: must have at most 4 characters; you gave “abcde”"),
         ("tag", "ABC", "tag: must match the pattern “^[a-z]+$”; you gave “ABC”"),
         ("flip", "yes", "flip: must be yes or no; you gave “yes”"),
-        ("sizes", [], "sizes: must have at least 1 entries; you gave “[]”"),
-        ("sizes", [1, 2, 3], "sizes: must have at most 2 entries; you gave “[1, 2, 3]”"),
-        ("sizes", [1, 1], "sizes: must not hold the same value twice; you gave “[1, 1]”"),
+        ("sizes", [], "sizes: must have at least 1 entry; you gave []"),
+        ("sizes", [1, 2, 3], "sizes: must have at most 2 entries; you gave [1, 2, 3]"),
+        ("sizes", [1, 1], "sizes: must not hold the same value twice; you gave [1, 1]"),
         ("sizes", [1, "x"], "sizes.1: must be a whole number; you gave “x”"),
         ("nested", {"deep": "x"}, "nested.deep: must be a whole number; you gave “x”"),
         ("nested", 3, "nested: must be an object; you gave 3"),
         ("either", "x", "either: must be a whole number or nothing (null); you gave “x”"),
-        ("one", 1.5, "one: does not fit the schema (oneOf); you gave 1.5"),
+        ("one", 1.5, "one: must be one of these: a whole number, “auto”; you gave 1.5"),
     ],
 )
 def test_what_breaks_a_rule_is_said_with_the_rule_and_the_value(name, value, sentence):
-    assert said({name: value}) == [(name, sentence)]
+    assert said({name: value}) == [(sentence.partition(":")[0], sentence)]
 
 
 def test_a_setting_that_is_missing_is_named():
     assert said({}, required=["epochs"]) == [("epochs", "epochs is required.")]
-    assert said({"nested": {}}) == [("nested", "nested.deep is required.")]
+    assert said({"nested": {}}) == [("nested.deep", "nested.deep is required.")]
 
 
 def test_a_setting_nobody_knows_is_named_with_the_one_that_was_meant():
@@ -128,6 +128,103 @@ def test_sentences_are_korean_for_koreans():
         [(_name, message)] = said({"epochs": 0})
     assert message != "epochs: must be at least 1; you gave 0"
     assert "1" in message
+
+
+def messages(part: Any, value: Any, **section: Any) -> list[str]:
+    made = make({"x": part})
+    made["properties"]["training_params"] |= section
+    return [problem.message for problem in schema.check_params(made, {"x": value})]
+
+
+NUMBER, TEXT = {"type": "number"}, {"type": "string"}
+
+
+@pytest.mark.parametrize(
+    ("part", "value", "said"),
+    [
+        (False, 1, "x: cannot be set here; you gave 1"),
+        ({"minLength": 1}, "", "x: must have at least 1 character; you gave “”"),
+        ({"maxLength": 1}, "ab", "x: must have at most 1 character; you gave “ab”"),
+        ({"maxItems": 1}, [1, 2], "x: must have at most 1 entry; you gave [1, 2]"),
+        ({"minProperties": 1}, {}, "x: must have at least 1 entry; you gave {}"),
+        ({"maxProperties": 0}, {"a": 1}, 'x: must have at most 0 entries; you gave {"a": 1}'),
+        ({"contains": TEXT}, [1], "x: lacks an entry that the kernel asks for; you gave [1]"),
+        ({"contains": TEXT, "minContains": 2}, ["a"],
+         "x: needs at least 2 entries of a certain kind; you gave [\"a\"]"),
+        ({"contains": TEXT, "maxContains": 1}, ["a", "b"],
+         "x: may have at most 1 entry of a certain kind; you gave [\"a\", \"b\"]"),
+        ({"prefixItems": [NUMBER], "items": False}, [1, 2], "x: has more entries than are allowed; you gave [1, 2]"),
+        ({"prefixItems": [NUMBER], "unevaluatedItems": False}, [1, 2],
+         "x: has more entries than are allowed; you gave [1, 2]"),
+        ({"prefixItems": [NUMBER]}, ["a"], "x.0: must be a number; you gave “a”"),
+        ({"not": {"const": 0}}, 0, "x: must not be 0; you gave 0"),
+        ({"not": {"minimum": 3}}, 5, "x: is not allowed here; you gave 5"),
+        ({"oneOf": [{"const": "a", "title": "A"}, {"const": 2}]}, "b", "x: must be one of “a”, 2; you gave “b”"),
+        ({"anyOf": [{"type": "integer", "minimum": 1}, {"type": "null"}]}, 0, "x: must be at least 1; you gave 0"),
+        ({"anyOf": [NUMBER, {"type": "null"}]}, "a",
+         "x: must be one of these: a number, nothing (null); you gave “a”"),
+        ({"oneOf": [{"type": "integer"}, NUMBER]}, 1, "x: fits more than one of the forms it may have; you gave 1"),
+        ({"anyOf": [{"minimum": 3}, {"maximum": 1}]}, 2, "x: has none of the forms it may have; you gave 2"),
+        ({"propertyNames": {"maxLength": 1}}, {"ab": 1}, "x: the name “ab” is not allowed here"),
+        ({"patternProperties": {"^a": NUMBER}}, {"ab": "c"}, "x.ab: must be a number; you gave “c”"),
+        ({"patternProperties": {"^a": NUMBER}, "additionalProperties": False}, {"b": 1},
+         "“x.b” is not a setting of this kernel."),
+        ({"properties": {"near": {}}, "additionalProperties": False}, {"nera": 1},
+         "“x.nera” is not a setting of this kernel; did you mean “x.near”?"),
+        ({"properties": {"a": {}}, "unevaluatedProperties": False}, {"b": 1}, "“x.b” is not a setting of this kernel."),
+        ({"dependentRequired": {"a": ["b"]}}, {"a": 1}, "x.b is required when x.a is set."),
+        ({"dependentSchemas": {"a": {"required": ["b"]}}}, {"a": 1}, "x.b is required."),
+        ({"allOf": [{"minimum": 3}]}, 2, "x: must be at least 3; you gave 2"),
+    ],
+)  # fmt: skip
+def test_no_keyword_speaks_in_a_raw_message(part, value, said):
+    assert messages(part, value) == [said]
+
+
+def test_a_rule_that_holds_under_a_condition_names_the_condition():
+    rule = {"if": {"properties": {"x": {"const": "sgd"}}}, "then": {"required": ["momentum"]}}
+    assert messages(TEXT, "sgd", **rule) == ["momentum is required when x is “sgd”."]
+    rule |= {"then": {"properties": {"x": {"maxLength": 2}}}, "else": {"properties": {"x": {"maxLength": 1}}}}
+    assert messages(TEXT, "sgd", allOf=[rule]) == [
+        "x: must have at most 2 characters; you gave “sgd” (because x is “sgd”)"
+    ]
+    assert messages(TEXT, "adam", allOf=[rule]) == [
+        "x: must have at most 1 character; you gave “adam” (because x is not “sgd”)"
+    ]
+
+
+def test_a_setting_that_belongs_to_other_choices_is_not_called_unknown():
+    then = {"properties": {"momentum": {"type": "number"}}}
+    made = make({"solver": {}})
+    section = made["properties"]["training_params"]
+    del section["additionalProperties"]
+    section |= {"if": {"properties": {"solver": {"const": "sgd"}}}, "then": then, "unevaluatedProperties": False}
+    [problem] = schema.check_params(made, {"solver": "adam", "momentum": 0.9})
+    assert problem.message == "“momentum” does not apply with the other settings as they are."
+    assert schema.check_params(made, {"solver": "sgd", "momentum": 0.9}) == []
+
+
+def test_pointers_are_exact_and_names_are_dotted():
+    part = {"type": "object", "properties": {"b/c": {"type": "array", "items": {"type": "integer"}}}}
+    [problem] = schema.check_params(make({"a.b": part}), {"a.b": {"b/c": [1, "x"]}})
+    assert (problem.pointer, problem.name) == ("/training_params/a.b/b~1c/1", "a.b.b/c.1")
+
+
+def test_half_a_character_is_spelled_out_in_the_sentence():
+    [message] = messages({"const": 1}, "\ud800")
+    assert message.encode()
+    assert messages({"pattern": "^x$"}, "\ud800")
+
+
+def test_problems_stand_in_the_order_of_the_settings():
+    assert [name for name, _message in said({"tag": "x", "epochs": 0, "lr": 5})] == ["epochs", "lr", "tag"]
+
+
+def test_a_hostile_pattern_does_not_hang_among_names_either():
+    made = make({"x": {"patternProperties": {"^(a+)+$": False}, "additionalProperties": False}})
+    assert len(schema.check_params(made, {"x": {"a" * 5000 + "!": 1}})) == 1
+    assert schema.faults(make({"x": {"patternProperties": {"(?=a)": {}}}}))
+    assert schema.faults(make({"x": {"patternProperties": {"a": {}}, "unevaluatedProperties": False}}))
 
 
 def test_a_hostile_pattern_does_not_hang():

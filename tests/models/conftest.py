@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
+from django.urls import reverse
 from django.utils import timezone
 
 from datasets_app.models import Dataset
@@ -95,3 +97,47 @@ def shop(make_shop) -> Shop:
 def other_shop(make_shop, db) -> Shop:
     """The same in a project that bob is no member of."""
     return make_shop(to=Project.objects.create(code="pumps", name="Pumps"), name="pumps")
+
+
+@pytest.fixture
+def page(shop, client_of):
+    """What bob sends to the pages of the training form."""
+
+    class Page:
+        client = client_of(shop.user)
+
+        @staticmethod
+        def url(name: str = "train") -> str:
+            return reverse(f"models:{name}", args=[shop.project.code])
+
+        @staticmethod
+        def data(**changed) -> dict:
+            params = {f"params.{name}": value for name, value in fake_kernels.params().items() if name != "flip"}
+            usual = {
+                "model_type": shop.model_type.pk, "kernel": shop.kernel.pk, "train": [shop.train.pk],
+                "validation": [shop.val.pk], "name": "from the page", "description": "", "devices": 1,
+                "base_model": "", "retrained_from": "", "params.flip": "true", "start": "1",
+            }  # fmt: skip
+            found = usual | params | changed
+            return {name: value for name, value in found.items() if value is not None}
+
+        def post(self, to: str = "train", *, headers: dict | None = None, **changed):
+            return self.client.post(self.url(to), self.data(**changed), headers=headers or {})
+
+        def typing(self, field: str, **changed):
+            """The live check that typing into `field` sends."""
+            return self.post(
+                "train_check", headers={"HX-Request": "true"}, **({"start": None, "typed": field} | changed)
+            )
+
+    return Page()
+
+
+def text(answer) -> str:
+    return answer.content.decode()
+
+
+def error_at(answer, name: str) -> str:
+    """What stands in the place for the errors of one field."""
+    [found] = re.findall(rf'<ul[^>]*id="error-{re.escape(name)}"[^>]*>(.*?)</ul>', text(answer), re.DOTALL)
+    return re.sub(r"<[^>]+>|\s+", " ", found).strip()

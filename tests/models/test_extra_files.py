@@ -40,11 +40,11 @@ def test_names_that_are_the_same_when_cut_are_told_apart(shop):
 
 
 def test_a_start_that_fails_leaves_no_folder(shop, home, monkeypatch):
-    def keep_and_fail(self, user, undo, create=TrainOrder._create):
+    def keep_and_fail(self, user, undo, create=TrainOrder.create):
         create(self, user, undo)
         raise RuntimeError("the database went away")
 
-    monkeypatch.setattr(TrainOrder, "_create", keep_and_fail)
+    monkeypatch.setattr(TrainOrder, "create", keep_and_fail)
     with pytest.raises(RuntimeError):
         shop.order(extra_files=[SimpleUploadedFile("a", b"1")]).start(shop.user)
     assert runs(home) == []

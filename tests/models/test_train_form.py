@@ -7,8 +7,10 @@ from django.http import QueryDict
 
 from datasets_app.models import Dataset
 from kernels_app.models import KernelSwitch
+from models_app.choices import for_form, labelled_counts
+from models_app.form_data import initial
 from models_app.models import Origin
-from models_app.train_form import TrainForm, initial, labelled_counts
+from models_app.train_form import TrainForm
 from projects_app.models import Project
 from tests import fake_kernels
 
@@ -86,7 +88,7 @@ def test_retraining_is_the_same_again(fresh, shop):
     assert not form.report().errors
     order = form.order()
     assert (order.origin, order.retrained_from, order.base_model) == (Origin.RETRAIN, model, base)
-    assert order.params == {name: value for name, value in model.params.items() if value != ""}
+    assert order.params == model.params, "an empty text too"
 
 
 def test_retraining_offers_the_very_version_that_was_used(fresh, shop):
@@ -111,12 +113,13 @@ def test_nonsense_in_the_address_does_no_harm(fresh, value):
         query[name] = value
         form = fresh(query.urlencode())
         form.report()
-        assert form.dataset_rows()
+        assert for_form(form).train.fitting
 
 
 def test_a_project_without_anything_has_a_form_without_choices(fresh):
     form = fresh("", Project.objects.create(code="empty", name="Empty"))
-    assert (form.chosen_type, form.dataset_rows(), form.order()) == (None, [], None)
+    assert (form.chosen_type, form.order()) == (None, None)
+    assert not for_form(form).train.fitting
 
 
 # --- what is offered -------------------------------------------------------------------------------------------------
@@ -156,10 +159,8 @@ def test_base_models_are_those_that_left_weights(fresh, shop, make_shop):
 
 def test_datasets_are_counted_by_what_can_teach_the_model_type(fresh, shop, make_shop):
     boxes = make_shop("OD", name="boxes")
-    counted = {
-        dataset.name: (images, labelled)
-        for dataset, images, labelled in fresh(f"model_type={shop.model_type.pk}").dataset_rows()
-    }
+    found = for_form(fresh(f"model_type={shop.model_type.pk}")).train
+    counted = {card.dataset.name: (card.images, card.labelled) for card in [*found.fitting, *found.others]}
     nothing = (4, 0)
     assert counted == {"boxes-train": nothing, "boxes-val": nothing, "parts-train": (4, 4), "parts-val": (4, 4)}
     assert labelled_counts(shop.project, boxes.model_type) == {boxes.train.pk: 4, boxes.val.pk: 4}

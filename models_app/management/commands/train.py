@@ -10,7 +10,7 @@ from django.core.management.base import CommandError
 
 from jobs import charts
 from jobs.models import State
-from kernels_app import params, schema
+from kernels_app import jsontext, schema
 from models_app import commands
 from models_app.orders import OrderRefused, TrainOrder, propose_name
 from projects_app.commands import ProjectCommand
@@ -72,11 +72,12 @@ def _params(text: str) -> dict[str, Any]:
     """The JSON object in `text`, or in the file after `@`. Raises CommandError with the place."""
     try:
         source = Path(text[1:]).read_text(encoding="utf-8") if text.startswith("@") else text
-        found = params.parse(source)
-    except OSError as error:
-        raise CommandError(f"--params: {text[1:]} cannot be read ({error.strerror})") from error
-    except (ValueError, RecursionError) as error:
-        raise CommandError(f"--params: this is not JSON: {error}") from error
-    if not isinstance(found, dict):
+    except (OSError, UnicodeDecodeError) as error:
+        why = error.strerror if isinstance(error, OSError) else "it is no text in UTF-8"
+        raise CommandError(f"--params: {text[1:]} cannot be read ({why})") from error
+    found = jsontext.read(source)
+    if found.error:
+        raise CommandError(f"--params: this is not JSON: line {found.error.line}: {found.error.message}")
+    if not isinstance(found.value, dict):
         raise CommandError("--params: a JSON object is needed, like '{\"epochs\": 5}'")
-    return found
+    return jsontext.settings_of(found.value)

@@ -1,0 +1,41 @@
+"""The fields of a kernel's settings: out of its schema into form data, and back, without losing anything.
+
+`texts` says how one value stands in one input, `shape` what a schema asks for, `forms` turns settings into form data
+and back, `moving` takes them to another kernel, and `showing` makes what a page shows.
+"""
+
+from kernels_app.fields.forms import Decoded, allows_extra, decode, encode, fill_defaults, reset, set_aside
+from kernels_app.fields.moving import Moved, move
+from kernels_app.fields.names import (
+    ASIDE_KEY,
+    ASIDE_VALUE,
+    EXTRA_KEY,
+    EXTRA_VALUE,
+    MODE,
+    PREFIX,
+    html_name,
+    html_name_of,
+)
+from kernels_app.fields.showing import Field, fields
+
+__all__ = [
+    "ASIDE_KEY",
+    "ASIDE_VALUE",
+    "EXTRA_KEY",
+    "EXTRA_VALUE",
+    "MODE",
+    "PREFIX",
+    "Decoded",
+    "Field",
+    "Moved",
+    "allows_extra",
+    "decode",
+    "encode",
+    "fields",
+    "fill_defaults",
+    "html_name",
+    "html_name_of",
+    "move",
+    "reset",
+    "set_aside",
+]

@@ -1,0 +1,179 @@
+"""What stands in the training form before and between its posts: out of an address, a model, a draft, what is usual."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, cast
+
+from django.http import QueryDict
+
+from datasets_app.models import Dataset
+from kernels_app import fields
+from kernels_app.models import Kernel
+from models_app import form_params
+from models_app.models import TrainDraft, TrainedModel
+from models_app.orders import propose_name
+from projects_app.listing import whole
+from projects_app.models import ModelType, Project, User
+
+SINGLE = ("model_type", "kernel", "name", "description", "devices", "base_model", "retrained_from", "origin")
+SEVERAL = ("train", "validation")
+BATCH = "batch"  # every input of the batch card begins with it
+WHOLE = "whole"  # in an address: it says everything; what it leaves out stands at the schema's default
+LONGEST_ADDRESS = 6000  # characters; proxies take 8 kB
+LONGEST_DRAFT = 500_000
+PASSING = (
+    "csrfmiddlewaretoken",
+    "start",
+    "check",
+    "refresh",
+    "act",
+    "confirmed",
+    "shape",
+    "typed",
+    "data_remarks",
+)  # of one request only
+
+
+def initial(project: Project, query: Mapping[str, Any]) -> QueryDict:
+    """The data of a fresh form: what the address says, then what a model it names used, then what is usual."""
+    given = cast(QueryDict, query)
+    data = QueryDict(mutable=True)
+    if WHOLE in given:
+        data.update(given)  # type: ignore[arg-type]
+        data.pop(WHOLE, None)
+        return fill_usual(project, data)
+    source = _source(project, query)
+    if source:
+        _take_over(data, *source)
+    for name in (*SINGLE, *SEVERAL, *(name for name in given if _is_setting(name))):
+        if found := given.getlist(name):
+            data.setlist(name, found)
+    return fill_usual(project, data)
+
+
+def _is_setting(name: str) -> bool:
+    return name.startswith((fields.PREFIX, fields.MODE, BATCH))
+
+
+def _take_over(data: QueryDict, model: TrainedModel, is_retraining: bool) -> None:
+    """The settings, datasets, kernel version and base of a model; or the model itself as the base."""
+    data.update({"model_type": str(model.model_type_id), "devices": str(model.devices), "origin": str(model.pk)})
+    data["kernel"] = data["shown_kernel"] = str(model.kernel_id)
+    data.setlist("train", [str(pk) for pk in model.train_datasets.values_list("pk", flat=True)])
+    data.setlist("validation", [str(pk) for pk in model.validation_datasets.values_list("pk", flat=True)])
+    form_params.put(data, model.kernel.schema, model.params)
+    data["base_model"] = str((model.base_model_id if is_retraining else model.pk) or "")
+    data["retrained_from"] = str(model.pk) if is_retraining else ""
+
+
+def _source(project: Project, query: Mapping[str, Any]) -> tuple[TrainedModel, bool] | None:
+    for name, is_retraining in (("retrain", True), ("base", False)):
+        if value := whole(str(query.get(name, ""))):
+            found = TrainedModel.objects.filter(project=project, pk=value).select_related("kernel").first()
+            return (found, is_retraining) if found else None
+    return None
+
+
+def fill_usual(project: Project, data: QueryDict) -> QueryDict:
+    """What was left open: one device, a proposed name, the model type that the datasets are for."""
+    data.setdefault("devices", "1")
+    types = ModelType.objects.filter(project=project)
+    train = Dataset.objects.filter(project=project, pk__in=filter(None, map(whole, data.getlist("train"))))
+    if not data.get("model_type"):
+        fitting = types.filter(annotation_types__annotations__image__dataset__in=train) if train else types
+        codes = list(fitting.order_by("code").distinct())
+        kernel = Kernel.objects.filter(pk=whole(str(data.get("kernel", ""))) or 0).first()
+        first = next((one for one in codes if kernel is None or kernel.supports(one)), codes[0] if codes else None)
+        data["model_type"] = str(first.pk) if first else ""
+    if len(train) == 1 and not data.getlist("validation") and train[0].name.endswith("-train"):
+        sibling = Dataset.objects.filter(project=project, name=train[0].name.removesuffix("train") + "val").first()
+        data.setlist("validation", [str(sibling.pk)] if sibling else [])
+    if data.get("name") == data.get("proposed"):
+        data["name"] = ""
+    if not data.get("name") and (number := whole(str(data["model_type"]))):
+        model_type = types.filter(pk=number).first()
+        data["name"] = data["proposed"] = propose_name(project, model_type, list(train)) if model_type else ""
+    return data
+
+
+def settle_settings(project: Project, data: QueryDict, kernel: Kernel, model_type: ModelType | None) -> QueryDict:
+    """The data with the settings of `kernel`: the usual ones where nothing was typed, or those moved over."""
+    data = data.copy()
+    shown = whole(str(data.get("shown_kernel", "")))
+    before = Kernel.objects.filter(pk=shown).first() if shown and shown != kernel.pk else None
+    if before:
+        form_params.change_kernel(data, before, kernel)
+    elif not form_params.has_any(data):
+        form_params.put(data, kernel.schema, form_params.starting(project, kernel, model_type))
+    elif data.get("shown_type") and model_type and data.get("shown_type") != str(model_type.pk):
+        _change_type(project, data, kernel, model_type)
+    if data.get(form_params.VIEW) != "json":
+        data = _query(fields.fill_defaults(kernel.schema, data))
+    data["kernel"] = data["shown_kernel"] = str(kernel.pk)
+    data["shown_type"] = str(model_type.pk) if model_type else ""
+    return data
+
+
+def _change_type(project: Project, data: QueryDict, kernel: Kernel, model_type: ModelType) -> None:
+    """The preset of another model type, where nothing was changed since the one of the type before."""
+    before = ModelType.objects.filter(project=project, pk=whole(str(data.get("shown_type", ""))) or 0).first()
+    found = form_params.read(kernel.schema, data)
+    if not found.problems and found.values == form_params.starting(project, kernel, before):
+        form_params.put(data, kernel.schema, form_params.starting(project, kernel, model_type))
+
+
+def _query(found: Any) -> QueryDict:
+    """The library's answer as a mutable QueryDict."""
+    if isinstance(found, QueryDict):
+        return found if found._mutable else found.copy()
+    data = QueryDict(mutable=True)
+    for name, texts in found.items():
+        data.setlist(name, texts)
+    return data
+
+
+# --- kept: in the address, as a draft ---
+
+
+def address(data: QueryDict, kernel: Kernel | None) -> str:
+    """The query string that brings this form back; "" where it would be too long for an address."""
+    kept = QueryDict(mutable=True)
+    kept[WHOLE] = "1"
+    usual = _defaults(kernel) if kernel else {}
+    for name in data:
+        values = data.getlist(name)
+        if name in PASSING or name in ("etc", "settings_file", "shown_type") or not _matters(name, values, usual):
+            continue
+        kept.setlist(name, values)
+    text = kept.urlencode()
+    return text if len(text) <= LONGEST_ADDRESS else ""
+
+
+def _defaults(kernel: Kernel) -> dict[str, list[str]]:
+    empty = _query(fields.fill_defaults(kernel.schema, QueryDict(mutable=True)))
+    return {name: empty.getlist(name) for name in empty}
+
+
+def _matters(name: str, values: list[str], usual: dict[str, list[str]]) -> bool:
+    if name.startswith(fields.PREFIX):
+        return values != usual.get(name, [""])
+    return any(values) and not (name == "devices" and values == ["1"])
+
+
+def keep_draft(project: Project, user: User, data: QueryDict) -> None:
+    """Remember what was typed, for this user and project. Files cannot be remembered."""
+    kept = data.copy()
+    for name in PASSING:
+        kept.pop(name, None)
+    text = kept.urlencode()
+    if len(text) <= LONGEST_DRAFT and "%00" not in text:
+        TrainDraft.objects.update_or_create(project=project, user=user, defaults={"data": text})
+
+
+def draft_of(project: Project, user: User) -> TrainDraft | None:
+    return TrainDraft.objects.filter(project=project, user=user).first()
+
+
+def drop_draft(project: Project, user: User) -> None:
+    TrainDraft.objects.filter(project=project, user=user).delete()

@@ -1,0 +1,162 @@
+// The training form with scripts: line numbers beside the JSON, jumps to the field of an error, stepping of numbers,
+// sliders for log scales. Nothing here is needed to start a training.
+(() => {
+  const form = document.getElementById("train");
+  if (!form) return;
+
+  const words = () => new URLSearchParams([...new FormData(form)].filter(([, value]) => typeof value === "string")).toString();
+  const part = (event, selector) => event.target instanceof Element && event.target.closest(selector);
+
+  // --- what was typed while an answer was on its way is newer than the answer ---
+  let sent = "";
+  document.addEventListener("htmx:beforeRequest", () => { sent = words(); });
+  document.addEventListener("htmx:oobBeforeSwap", (event) => {
+    const id = event.detail.target?.id;
+    if (id === "train-params" && words() !== sent) event.detail.shouldSwap = false;
+  });
+  document.addEventListener("htmx:configRequest", (event) => { // what was typed into: the server looks at no more than it must
+    const typed = event.detail.triggeringEvent?.target?.name;
+    if (typed && event.detail.path.endsWith("/check/")) event.detail.parameters.set("typed", typed);
+  });
+  document.addEventListener("htmx:beforeSwap", (event) => {
+    if (event.detail.target?.id === "train-form") keepFolds();
+  });
+
+  // --- logged in again in another window: the form goes on with the new token ---
+  document.addEventListener("new-token", (event) => {
+    form.elements.namedItem("csrfmiddlewaretoken").value = event.detail.token;
+    form.querySelector(".train-fields").dispatchEvent(new Event("input"));
+  });
+
+  // --- folds stay as they were when the form comes anew ---
+  let folds = new Map();
+  const foldKey = (fold) => fold.dataset.fold || fold.className;
+  function keepFolds() {
+    folds = new Map([...form.querySelectorAll("details")].map((fold) => [foldKey(fold), fold.open]));
+  }
+  document.addEventListener("htmx:afterSettle", () => {
+    for (const fold of form.querySelectorAll("details")) if (folds.get(foldKey(fold)) && fold.className !== "param-more") fold.open = true;
+    folds = new Map();
+    dress();
+  });
+
+  // --- Enter checks; only the button starts ---
+  form.addEventListener("keydown", (event) => {
+    if (event.key !== "Enter" || !part(event, "input:not([type=file])") || event.isComposing) return;
+    event.preventDefault();
+    event.target.dispatchEvent(new Event("input", { bubbles: true }));
+  });
+
+  // --- an error leads to its field, out of whatever fold it lies in ---
+  document.addEventListener("click", (event) => {
+    const link = part(event, "a[data-field]");
+    if (!link) return;
+    const field = document.getElementById(`id_${link.dataset.field}`) || form.elements.namedItem(link.dataset.field);
+    const goal = field instanceof Element ? field : document.getElementById(`error-${link.dataset.field}`);
+    if (!goal) return;
+    event.preventDefault();
+    for (let fold = goal.closest("details"); fold; fold = fold.parentElement.closest("details")) fold.open = true;
+    goal.scrollIntoView({ block: "center" });
+    goal.focus({ preventScroll: true });
+    const line = /^\D*(\d+)/.exec(link.textContent);
+    if (goal.id === "id_params_json" && line) toLine(goal, Number(line[1]));
+  });
+
+  function toLine(area, number) {
+    const lines = area.value.split("\n");
+    const start = lines.slice(0, number - 1).reduce((sum, line) => sum + line.length + 1, 0);
+    area.setSelectionRange(start, start + (lines[number - 1] || "").length);
+  }
+
+  // --- the JSON text is as high as it is long, its numbers beside it ---
+  form.addEventListener("input", (event) => {
+    if (event.target.id === "id_params_json") number(event.target);
+  });
+
+  function number(area) {
+    const count = area.value.split("\n").length;
+    area.rows = count + 1;
+    const list = document.getElementById("json-lines");
+    while (list.children.length > count) list.lastElementChild.remove();
+    while (list.children.length < count) {
+      const item = document.createElement("li");
+      item.textContent = list.children.length + 1;
+      list.append(item);
+    }
+  }
+
+  // --- who types a value where "nothing" was chosen means the value ---
+  form.addEventListener("input", (event) => {
+    const mode = part(event, ".param-input > :first-child")?.parentElement.querySelector("select.param-mode");
+    if (mode && mode !== event.target && event.target.value !== "") mode.value = "";
+  }, true);
+
+  // --- numbers: arrow keys step them, on a log scale by 1, 2, 5; a slider where both ends are known ---
+  form.addEventListener("keydown", (event) => {
+    const input = part(event, "input[data-number]");
+    if (!input || !["ArrowUp", "ArrowDown"].includes(event.key)) return;
+    const next = stepped(input, event.key === "ArrowUp" ? 1 : -1);
+    if (next === null) return;
+    event.preventDefault();
+    put(input, next);
+  });
+
+  function stepped(input, way) {
+    const value = Number(input.value);
+    if (input.value.trim() === "" || !Number.isFinite(value)) return null;
+    const low = "low" in input.dataset ? Number(input.dataset.low) : -Infinity;
+    const high = "high" in input.dataset ? Number(input.dataset.high) : Infinity;
+    let next = value + way;
+    if ("log" in input.dataset && value > 0) next = series(value, way);
+    else if (input.dataset.number === "number") {
+      const size = 10 ** Math.floor(Math.log10(Math.abs(value) || 1));
+      next = value + way * (Math.abs(value) > size || way > 0 ? size : size / 10);
+    }
+    return Math.min(Math.max(next, low), high);
+  }
+
+  function series(value, way) {
+    const power = Math.floor(Math.log10(value) + 1e-9);
+    const steps = [1, 2, 5, 10, 20].map((step) => step * 10 ** power);
+    if (way > 0) return steps.find((step) => step > value * 1.0001);
+    return [...steps.map((step) => step / 10), ...steps].filter((step) => step < value * 0.9999).pop();
+  }
+
+  const short = (value) => String(Number(value.toPrecision(6)));
+
+  function put(input, value) {
+    input.value = input.dataset.number === "integer" ? String(Math.round(value)) : short(value);
+    input.dispatchEvent(new Event("input", { bubbles: true }));
+  }
+
+  function dress() {
+    for (const input of form.querySelectorAll("input[data-log][data-high]:not([data-dressed])")) {
+      input.dataset.dressed = "";
+      const high = Number(input.dataset.high);
+      const low = Number(input.dataset.low) > 0 ? Number(input.dataset.low) : high * 1e-6;
+      const slider = Object.assign(document.createElement("input"), { type: "range", min: 0, max: 600, tabIndex: -1 });
+      slider.className = "form-range param-slider";
+      slider.ariaHidden = "true";
+      const show = () => {
+        const value = Number(input.value);
+        if (value > 0) slider.value = 600 * Math.log(value / low) / Math.log(high / low);
+      };
+      slider.addEventListener("input", (event) => {
+        event.stopPropagation();
+        put(input, Number((low * (high / low) ** (slider.value / 600)).toPrecision(2)));
+      });
+      input.addEventListener("input", show);
+      show();
+      input.closest(".param-input").after(slider);
+    }
+  }
+
+  // --- a batch asks once; the answer counts for that many trainings ---
+  document.addEventListener("click", (event) => {
+    const button = part(event, "button[data-confirm][data-trainings]");
+    const field = form.querySelector("[name=confirmed]");
+    if (button && field) field.value = button.dataset.trainings;
+  });
+
+  dress();
+})();

@@ -1,0 +1,90 @@
+"""Nothing that was typed into the training page is lost: by its address, as a draft, over a login, over a new token."""
+
+from __future__ import annotations
+
+import json
+from urllib.parse import urlsplit
+
+import pytest
+from django.test import Client
+from django.urls import reverse
+
+from models_app.models import TrainDraft, TrainedModel
+from tests.models.conftest import text
+
+pytestmark = pytest.mark.django_db
+
+TYPED = {"params.lr": "0.125", "params.rows": "", "description": "밸브", "name": "mine"}
+
+
+def test_the_address_follows_what_was_typed_and_brings_it_back(page, shop):
+    checked = page.typing("params.lr", **TYPED)
+    address = checked["HX-Replace-Url"]
+    assert urlsplit(address).path == page.url()
+    shown = page.client.get(address)
+    form = shown.context["form"]
+    assert {field.name: field.text for field in form.params}["lr"] == "0.125"
+    assert {field.name: field.text for field in form.params}["rows"] == ""
+    assert (form.data["name"], form.data["description"]) == ("mine", "밸브")
+    assert form.chosen_train == {shop.train.pk}
+    assert "params.judging" not in address, "defaults are left out"
+
+
+def test_an_address_that_would_be_too_long_is_left_alone(page):
+    assert "HX-Replace-Url" not in page.typing("description", description="x" * 7000).headers
+
+
+def test_a_draft_is_kept_while_typing_and_offered_on_the_next_visit(page, shop):
+    page.typing("params.lr", **TYPED)
+    assert "You left a training unfinished:" in text(page.client.get(page.url()))
+    again = page.client.get(page.url(), {"draft": "1"})
+    assert again.context["form"].data["description"] == "밸브"
+    assert again.context["form"].settings.values["lr"] == 0.125
+    page.client.get(page.url(), {"discard": "1"})
+    assert not TrainDraft.objects.exists()
+
+
+def test_a_draft_is_its_users_own_and_goes_with_the_start(page, shop, client_of, admin_user):
+    page.typing("params.lr", **TYPED)
+    assert "You left a training unfinished:" not in text(client_of(admin_user).get(page.url()))
+    page.post()
+    assert TrainedModel.objects.exists()
+    assert not TrainDraft.objects.exists()
+
+
+def test_what_was_posted_after_the_session_had_ended_waits_behind_the_login(page, shop):
+    shop.user.set_password("secret")
+    shop.user.save()
+    client = Client()
+    answer = client.post(page.url(), page.data(**TYPED))
+    assert answer.status_code == 302
+    login = answer["Location"]
+    answer = client.post(login, {"username": shop.user.username, "password": "secret"})
+    shown = client.get(answer["Location"])
+    assert "nothing was started yet" in text(shown)
+    assert shown.context["form"].data["description"] == "밸브"
+    assert shown.context["form"].settings.values["lr"] == 0.125
+    assert not TrainedModel.objects.exists()
+    assert "nothing was started yet" not in text(client.get(page.url()))
+
+
+def test_a_form_from_before_another_login_gets_a_new_token_and_keeps_what_was_typed(page, shop):
+    client = Client(enforce_csrf_checks=True)
+    client.force_login(shop.user)
+    client.cookies["csrftoken"] = "x" * 32
+    answer = client.post(page.url(), page.data(**TYPED) | {"csrfmiddlewaretoken": "y" * 64})
+    assert answer.status_code == 403
+    assert "press the button again" in text(answer)
+    assert answer.context["form"].data["description"] == "밸브"
+    assert not TrainedModel.objects.exists()
+    check = client.post(
+        page.url("train_check"), page.data() | {"csrfmiddlewaretoken": "y" * 64}, headers={"HX-Request": "true"}
+    )
+    assert check.status_code == 403
+    assert json.loads(check["HX-Trigger"])["new-token"]["token"]
+
+
+def test_a_wrong_token_elsewhere_is_refused_as_ever(shop):
+    client = Client(enforce_csrf_checks=True)
+    client.force_login(shop.user)
+    assert client.post(reverse("projects:settings", args=[shop.project.code]), {}).status_code in (403, 405)
