@@ -153,6 +153,24 @@ class TrainForm(forms.Form):
         """Whether the schema takes settings that it does not name."""
         return self.chosen_kernel is not None and fields.allows_extra(self.chosen_kernel.schema)
 
+    def origin_marks(self) -> dict[str, str]:
+        """What differs from the model that this form came from, beside the settings: by field, what it had."""
+        model = self.origin_model
+        if model is None:
+            return {}
+        sets = {
+            name: list(getattr(model, f"{name}_datasets").values_list("pk", "name")) for name in ("train", "validation")
+        }
+        same = {
+            "kernel": self.chosen_kernel == model.kernel,
+            "devices": str(self.data.get("devices", "")) == str(model.devices),
+            "train": {pk for pk, _name in sets["train"]} == self.chosen_train,
+            "validation": {pk for pk, _name in sets["validation"]} == self.chosen_validation,
+        }
+        had = {"kernel": str(model.kernel), "devices": str(model.devices)}
+        had |= {name: ", ".join(name for _pk, name in found) or "–" for name, found in sets.items()}
+        return {name: had[name] for name, is_same in same.items() if not is_same}
+
     @property
     def preset(self) -> Preset | None:
         if self.chosen_kernel is None:

@@ -235,6 +235,7 @@ def _context(request: HttpRequest, form: TrainForm, report: Report | None) -> di
         "aside": form_params.aside(cast(QueryDict, form.data)),
         "extras": form_params.extras(cast(QueryDict, form.data)),
         "may_save_preset": form.project.allows(cast(User, request.user), Role.DEVELOPER),
+        "marks": form.origin_marks(),
         "start_label": _start_label(trainings),
         "ask": _ask(trainings, estimates, order.devices if order else 1) if trainings > 1 else "",
     }

@@ -91,6 +91,22 @@
     if (mode && mode !== event.target && event.target.value !== "") mode.value = "";
   }, true);
 
+  // --- a setting that differs from its default, or from the model this form came from, says so ---
+  const alike = (one, other) => one === other || (one.trim() !== "" && other.trim() !== "" && Number(one) === Number(other));
+  form.addEventListener("input", (event) => {
+    const field = part(event, ".param");
+    const input = field?.querySelector(".param-input > :first-child");
+    if (!input) return;
+    const nothing = field.querySelector("select.param-mode")?.value === "null";
+    const text = nothing ? "null" : input.value;
+    const reset = field.querySelector(".param-reset");
+    if (reset) reset.hidden = alike(text, field.dataset.default);
+    const origin = field.querySelector(".param-origin");
+    if (!origin) return;
+    origin.hidden = alike(text, field.dataset.origin);
+    field.classList.toggle("param-differs", !origin.hidden);
+  });
+
   // --- numbers: arrow keys step them, on a log scale by 1, 2, 5; a slider where both ends are known ---
   form.addEventListener("keydown", (event) => {
     const input = part(event, "input[data-number]");

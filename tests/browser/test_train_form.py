@@ -195,6 +195,7 @@ def test_what_differs_from_the_retrained_model_is_marked_and_goes_back(open_page
     page.get_by_role("link", name="Retrain").click()
     with checked(page):
         page.locator("[name='params.lr']").fill("0.25")
+    page.get_by_text("was 0.01").wait_for()
     page.wait_for_url("**whole=1**")
     page.goto(page.url)  # the address brings back what was typed
     assert page.locator("[name='params.lr']").input_value() == "0.25"

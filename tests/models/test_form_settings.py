@@ -185,10 +185,24 @@ def test_what_differs_from_the_retrained_model_is_marked_and_goes_back(page, sho
     answer = page.post("train_form", **typed)
     [field] = [field for field in answer.context["form"].params if field.name == "lr"]
     assert (field.differs, field.origin) == (True, "0.5")
-    assert "was 0.5" in text(answer)
+    assert 'data-origin="0.5"' in text(answer)
     back = page.post("train_form", act="origin:params.lr", **typed)
     assert values(back)["lr"] == 0.5
-    assert "was 0.5" not in text(back)
+    [field] = [field for field in back.context["form"].params if field.name == "lr"]
+    assert not field.differs
+
+
+def test_other_data_and_devices_than_the_retrained_model_had_are_marked_and_go_back(page, shop):
+    model = shop.ready()
+    typed = {"origin": model.pk, "retrained_from": model.pk, "start": None, "train": [shop.val.pk]}
+    answer = page.post("train_form", **typed)
+    assert answer.context["marks"] == {"train": shop.train.name}
+    assert f"was {shop.train.name}" in text(answer)
+    live = page.typing("train", **typed)
+    assert f"was {shop.train.name}" in text(live)
+    back = page.post("train_form", act="origin:train", **typed)
+    assert back.context["form"].chosen_train == {shop.train.pk}
+    assert back.context["marks"] == {}
 
 
 def test_a_model_of_another_project_is_no_origin(page, other_shop):

@@ -210,6 +210,12 @@ def page_sizes(sizes: str | None) -> list[int]:
 
 
 @register.filter
+def words(text: str) -> list[str]:
+    """For loops over a few names."""
+    return text.split()
+
+
+@register.filter
 def lookup(found: Any, key: Any) -> Any:
     """`found[key]` of a dictionary, None where it is not there."""
     return found.get(key) if hasattr(found, "get") else None
