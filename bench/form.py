@@ -72,7 +72,12 @@ def _server(portal: Portal, kernel: Kernel) -> list[Row]:
     took = []
     for n in range(portal.options.count(200, 20)):
         began = time.perf_counter()
-        fields = [*typed, ("params.setting_00", str(n / 100)), ("typed", "params.setting_00")]
+        fields = [
+            *typed,
+            ("params.setting_00", str(n / 100)),
+            ("typed", "params.setting_00"),
+            ("shown", "params.setting_00"),
+        ]
         answer = portal.browser.post(f"{portal.base}/models/train/check/", fields, htmx=True)
         took.append(1000 * (time.perf_counter() - began))
         if answer.status != 200 or b"error-params.setting_00" not in answer.body:

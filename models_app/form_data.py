@@ -31,6 +31,7 @@ PASSING = (
     "confirmed",
     "shape",
     "typed",
+    "shown",
     "data_remarks",
 )  # of one request only
 

@@ -158,9 +158,8 @@ class TrainForm(forms.Form):
         model = self.origin_model
         if model is None:
             return {}
-        sets = {
-            name: list(getattr(model, f"{name}_datasets").values_list("pk", "name")) for name in ("train", "validation")
-        }
+        both: dict[str, Any] = {"train": model.train_datasets, "validation": model.validation_datasets}
+        sets = {name: list(chosen.values_list("pk", "name")) for name, chosen in both.items()}
         same = {
             "kernel": self.chosen_kernel == model.kernel,
             "devices": str(self.data.get("devices", "")) == str(model.devices),

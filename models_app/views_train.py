@@ -94,6 +94,9 @@ def train_check(request: HttpRequest, project: Project) -> HttpResponse:
     form_data.keep_draft(project, cast(User, request.user), cast(QueryDict, form.data))
     context = _context(request, form, report) | {"with_data": with_data, "oob": True}
     context["is_reshaped"] = form.shape != request.POST.get("shape", form.shape)
+    if "shown" in request.POST:  # where the page shows an error now: only these places and the new ones change
+        changed = {*request.POST["shown"].split(), *form.errors}
+        context["field_names"] = [name for name in context["field_names"] if name in changed]
     return _with_address(render(request, "models/_train_checks.html", context), request, form)
 
 

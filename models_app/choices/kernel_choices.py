@@ -56,17 +56,18 @@ def sorted_kernels(
 ) -> tuple[list[Kernel], list[tuple[Kernel, str]]]:
     """Kernels that can train `model_type`, and the others with the reason. Of each name the newest version that the
     project can use, and the `chosen` one (by its id), since a retraining takes the version it had."""
-    wanted = _newest_usable(project) | ({chosen} if chosen else set())
+    on = set(Kernel.objects.on_in(project).values_list("pk", flat=True))
+    wanted = _newest_usable(on) | ({chosen} if chosen else set())
     found = list(Kernel.objects.filter(pk__in=wanted).order_by("name", "-pk"))
     if model_type is None:
         return found, []
-    reasons = [(kernel, why_not(kernel, project, model_type, "training")) for kernel in found]
+    # who is on is known: nobody is asked once more for each of them
+    reasons = [(one, why_not(one, None if one.pk in on else project, model_type, "training")) for one in found]
     return [kernel for kernel, why in reasons if not why], [(kernel, why) for kernel, why in reasons if why]
 
 
-def _newest_usable(project: Project) -> set[int]:
+def _newest_usable(on: set[int]) -> set[int]:
     """Of each name: the newest that is ready and on here; else the newest that is on; else the newest that is ready."""
-    on = set(Kernel.objects.on_in(project).values_list("pk", flat=True))
     best: dict[str, tuple[int, int]] = {}
     for pk, name, state in Kernel.objects.order_by("-pk").values_list("pk", "name", "state"):
         rank = 2 * (pk in on) + (state == KernelState.READY)

@@ -16,7 +16,10 @@
   });
   document.addEventListener("htmx:configRequest", (event) => { // what was typed into: the server looks at no more than it must
     const typed = event.detail.triggeringEvent?.target?.name;
-    if (typed && event.detail.path.endsWith("/check/")) event.detail.parameters.set("typed", typed);
+    if (!event.detail.path.endsWith("/check/")) return;
+    if (typed) event.detail.parameters.set("typed", typed);
+    const shown = [...form.querySelectorAll(".field-errors:not(:empty)")].map((list) => list.id.slice("error-".length));
+    event.detail.parameters.set("shown", shown.join(" "));
   });
   document.addEventListener("htmx:beforeSwap", (event) => {
     if (event.detail.target?.id === "train-form") keepFolds();

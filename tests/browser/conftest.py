@@ -110,8 +110,8 @@ def open_page(chromium, portal, session) -> Iterator[Callable[..., Any]]:
 
 
 def is_bad(message: Any) -> bool:
-    """A form that is answered with 422 is no fault, though Chromium reports it; nor is a check that a newer one replaced,
-    though htmx does."""
+    """A form that is answered with 422 is no fault, though Chromium reports it; nor is a check that a newer one
+    replaced, though htmx does."""
     fine = ("status of 422", "htmx:sendAbort", "htmx:afterRequest")
     return message.type in ("error", "warning") and not any(words in message.text for words in fine)
 

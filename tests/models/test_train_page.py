@@ -216,6 +216,13 @@ def test_a_live_check_says_what_is_wrong_at_each_field(page):
     assert nothing_was_written()
 
 
+def test_a_live_check_answers_only_for_what_changed(page):
+    answer = page.typing("params.lr", shown="params.rows", **{"params.lr": "5"})
+    assert error_at(answer, "params.rows") == ""
+    assert "must be at most 1" in error_at(answer, "params.lr")
+    assert 'id="error-params.flip"' not in text(answer)
+
+
 def test_a_live_check_takes_an_error_back(page):
     page.typing("params.lr", **{"params.lr": "5"})
     assert error_at(page.typing("params.lr", **{"params.lr": "0.5"}), "params.lr") == ""
