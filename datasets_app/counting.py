@@ -13,6 +13,7 @@ from django.db.models.functions import Cast, Coalesce, Length
 from datasets_app.models import Annotation, Dataset, Image, labelled_field, labelled_images
 from projects_app.models import ModelType, TrainingType
 
+_SMALL = 997  # a prime
 _PRIME = 1_000_003  # sums of remainders stay far below 2^63
 
 
@@ -65,7 +66,8 @@ def state(model_type: ModelType, datasets: Sequence[Dataset]) -> tuple[Any, ...]
     )
     verdict = Coalesce(Cast("verdict", IntegerField()), 2)
     meaning = Coalesce(F("annotation_type_id"), 0) + 31 * Coalesce(F("category_id"), 0) + 7 * verdict
-    weighted = (F("pk") * meaning) % Value(_PRIME)
+    once = (F("pk") * meaning) % Value(_PRIME)
+    weighted = (once * (meaning % Value(_SMALL))) % Value(_PRIME)  # not in proportion: what one gains, another may lose
     labels = Annotation.objects.filter(image__dataset__in=datasets).aggregate(
         n=Count("pk"), last=Max("pk"), what=Sum(weighted, output_field=BigIntegerField())
     )

@@ -17,6 +17,7 @@ from django.utils.translation import gettext as _
 
 LIMIT = 1_000_000  # characters
 DEPTH = 100  # lists and objects within each other
+LONGEST_NAME = 1000  # characters of a key
 SECTION = "training_params"
 
 SPACE = re.compile(r"[ \t\n\r]*")
@@ -143,6 +144,8 @@ class _Scanner:
                 raise _Wrong(self.at, self._ended(start, "}") or self._odd() or _("A comma is missing before this."))
             key_at = self.at
             key = self._key(start)
+            if len(key) > LONGEST_NAME:
+                raise _Wrong(key_at, _("This name is too long."))
             if key in found:
                 raise _Wrong(key_at, _("“%(key)s” stands here twice.") % {"key": key[:80]})
             place = f"{pointer}/{key.replace('~', '~0').replace('/', '~1')}"

@@ -12,6 +12,7 @@ from django.http import QueryDict
 from django.utils.translation import gettext as _
 
 from kernels_app import fields, jsontext
+from kernels_app.contract.files import is_text
 from kernels_app.models import Kernel
 from models_app import form_params
 from models_app.models import Preset, TrainedModel
@@ -121,11 +122,18 @@ def upload(desk: Desk, what: str) -> None:
     try:
         found = jsontext.settings_of(None if source.error else source.value)
     except ValueError as error:
-        why = source.error.message if source.error else str(error)
+        fault = source.error
+        why = _("Line %(n)d: %(message)s") % {"n": fault.line, "message": fault.message} if fault else str(error)
         desk.refused = _("“%(name)s” is no JSON with settings: %(why)s") % {"name": file.name, "why": why}
         return
     form_params.put(desk.data, desk.kernel.schema, found)
     desk.said = _("The settings of “%(name)s” are in the form.") % {"name": file.name}
+    kind = source.value.get("training_type")
+    if desk.model_type and isinstance(kind, str) and kind != desk.model_type.training_type:
+        desk.refused = _("They were made for %(other)s, this form is for %(type)s: look at them before you start.") % {
+            "other": kind[:20],
+            "type": desk.model_type.training_type,
+        }
 
 
 def save_preset(desk: Desk, what: str) -> None:
@@ -136,6 +144,9 @@ def save_preset(desk: Desk, what: str) -> None:
     problems = found.problems or form_params.complaints(found)
     if problems:
         desk.refused = _("Only settings without errors can be saved: %(why)s") % {"why": problems[0].message}
+        return
+    if "\\u0000" in json.dumps(found.values) or not is_text(json.dumps(found.values, ensure_ascii=False)):
+        desk.refused = _("This holds characters that cannot be kept.")
         return
     Preset.objects.update_or_create(
         project=desk.project,

@@ -22,6 +22,7 @@ BATCH = "batch"  # every input of the batch card begins with it
 WHOLE = "whole"  # in an address: it says everything; what it leaves out stands at the schema's default
 LONGEST_ADDRESS = 6000  # characters; proxies take 8 kB
 LONGEST_DRAFT = 500_000
+ASKED_BY = "asked_by"  # whose form it is
 PASSING = (
     "csrfmiddlewaretoken",
     "start",
@@ -31,6 +32,7 @@ PASSING = (
     "confirmed",
     "shape",
     "typed",
+    "asked_by",
     "shown",
     "data_remarks",
 )  # of one request only
@@ -137,29 +139,41 @@ def _query(found: Any) -> QueryDict:
 # --- kept: in the address, as a draft ---
 
 
-def address(data: QueryDict, kernel: Kernel | None) -> str:
-    """The query string that brings this form back; "" where it would be too long for an address."""
+def address(project: Project, data: QueryDict, kernel: Kernel | None, model_type: ModelType | None) -> str:
+    """The query string that brings this form back; a long one only says that there is a draft.
+
+    The settings are in it whole, or not at all where they are what a new form starts with."""
     kept = QueryDict(mutable=True)
     kept[WHOLE] = "1"
-    usual = _defaults(kernel) if kernel else {}
+    is_usual = kernel is not None and _settings(data) == _usual_settings(project, kernel, model_type)
     for name in data:
         values = data.getlist(name)
-        if name in PASSING or name in ("etc", "settings_file", "shown_type") or not _matters(name, values, usual):
+        if name in PASSING or name in ("etc", "settings_file", "shown_type"):
             continue
-        kept.setlist(name, values)
+        if is_of_settings(name):
+            if not is_usual:
+                kept.setlist(name, values)
+        elif any(values) and not (name == "devices" and values == ["1"]):
+            kept.setlist(name, values)
     text = kept.urlencode()
-    return text if len(text) <= LONGEST_ADDRESS else ""
+    return text if len(text) <= LONGEST_ADDRESS else "draft=1"
 
 
-def _defaults(kernel: Kernel) -> dict[str, list[str]]:
-    empty = _query(fields.fill_defaults(kernel.schema, QueryDict(mutable=True)))
-    return {name: empty.getlist(name) for name in empty}
+def is_of_settings(name: str) -> bool:
+    return name.startswith((fields.PREFIX, fields.MODE)) or name in (
+        form_params.VIEW, form_params.TEXT, fields.EXTRA_KEY, fields.EXTRA_VALUE,
+    )  # fmt: skip
 
 
-def _matters(name: str, values: list[str], usual: dict[str, list[str]]) -> bool:
-    if name.startswith(fields.PREFIX):
-        return values != usual.get(name, [""])
-    return any(values) and not (name == "devices" and values == ["1"])
+def _settings(data: QueryDict) -> dict[str, list[str]]:
+    found = {name: data.getlist(name) for name in data if is_of_settings(name)}
+    return {name: values for name, values in found.items() if name.startswith(fields.PREFIX) or any(values)}
+
+
+def _usual_settings(project: Project, kernel: Kernel, model_type: ModelType | None) -> dict[str, list[str]]:
+    fresh = QueryDict(mutable=True)
+    form_params.put(fresh, kernel.schema, form_params.starting(project, kernel, model_type))
+    return _settings(_query(fields.fill_defaults(kernel.schema, fresh)))
 
 
 def keep_draft(project: Project, user: User, data: QueryDict) -> None:

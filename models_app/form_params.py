@@ -16,6 +16,7 @@ from models_app.models import Preset
 from projects_app.models import ModelType, Project
 
 VIEW, TEXT = "params_view", "params_json"  # "json" or nothing; the text of the JSON view
+LONGEST, MOST_LINES = 100_000, 5_000  # of the text
 LISTS = (fields.EXTRA_KEY, fields.EXTRA_VALUE)
 
 
@@ -44,12 +45,12 @@ class Params:
     @property
     def is_unreadable(self) -> bool:
         """The JSON text is none: nothing can be said of the settings in it."""
-        return self.source is not None and self.source.error is not None
+        return self.source is not None and bool(self.problems)
 
     @property
     def lines(self) -> range:
         """The numbers of the lines of the text."""
-        return range(1, self.text.count("\n") + 2)
+        return range(1, min(self.text.count("\n"), MOST_LINES) + 2)
 
     def place(self, pointer: str, inputs: Sequence[fields.Field] = ()) -> Place:
         """Of what `pointer` (in model.json) points to; `inputs`: those that the page has."""
@@ -68,6 +69,12 @@ def read(kernel_schema: dict[str, Any], data: QueryDict) -> Params:
 
 
 def _read_text(kernel_schema: dict[str, Any], text: str) -> Params:
+    if len(text) > LONGEST or text.count("\n") > MOST_LINES:
+        long = jsontext.read(" " * 2)
+        problem = schema.Problem(
+            "", "", _("This is too long for settings: 100,000 characters and 5,000 lines at most.")
+        )
+        return Params(kernel_schema, {}, [problem], text, long)
     source = jsontext.read(text or "{}")
     if source.error:
         return Params(kernel_schema, {}, [schema.Problem("", "", source.error.message)], text, source)
@@ -116,7 +123,7 @@ def has_any(data: Mapping[str, Any]) -> bool:
 
 def starting(project: Project, kernel: Kernel, model_type: ModelType | None) -> dict[str, Any]:
     """The schema's defaults, overlaid by the project's preset as far as it fits this version of the kernel."""
-    found = schema.defaults(kernel.schema)
+    found = fields.decode(kernel.schema, fields.fill_defaults(kernel.schema, QueryDict(mutable=True))).values
     preset = preset_of(project, kernel, model_type)
     return _fitting(kernel.schema, found | preset.params, found) if preset else found
 
@@ -146,6 +153,8 @@ def show_as(data: QueryDict, kernel_schema: dict[str, Any], view: str) -> str:
     found = read(kernel_schema, data)
     if found.problems:
         return _("This cannot be shown the other way while it cannot be read: mend it first.")
+    if view == "json":
+        put_aside(data, dict(aside_values(data)) | fields.decode(kernel_schema, data).aside)
     data[VIEW] = view
     if view != "json":
         data.pop(TEXT, None)
@@ -166,7 +175,10 @@ def change_kernel(data: QueryDict, before: Kernel, after: Kernel) -> None:
         as_fields.pop(VIEW, None)
         put(as_fields, before.schema, found.values)
         moved = fields.move(before.schema, after.schema, as_fields)
-        data[TEXT] = as_text(fields.decode(after.schema, _query(moved.data)).values)
+        after_move = fields.decode(after.schema, _query(moved.data))
+        data[TEXT] = as_text(after_move.values)
+        put_aside(data, moved.aside | after_move.aside)
+        return
     else:
         moved = fields.move(before.schema, after.schema, data)
         clear(data)
@@ -183,6 +195,13 @@ def put_aside(data: QueryDict, aside: Mapping[str, Any]) -> None:
 def aside(data: QueryDict) -> list[tuple[str, str]]:
     """(name, JSON text) of what is set aside."""
     return list(zip(data.getlist(fields.ASIDE_KEY), data.getlist(fields.ASIDE_VALUE), strict=False))
+
+
+def aside_values(data: QueryDict) -> Iterator[tuple[str, Any]]:
+    for name, text in aside(data):
+        found = jsontext.read(text)
+        if not found.error:
+            yield name, found.value
 
 
 def extras(data: QueryDict) -> list[tuple[str, str]]:

@@ -123,6 +123,10 @@ class TrainOrder:
 
         Raises OrderRefused where the base model lost its weights between the check and now.
         """
+        if self.base_model:  # its row is held from here on: nobody can prune it any more
+            list(TrainedModel.objects.select_for_update().filter(pk=self.base_model.pk).order_by())
+            if complaints := self._base_complaints():
+                raise OrderRefused(complaints)
         snapshot = self.snapshot or snapshots.take(
             self.project, self.model_type, train=self.train, validation=self.validation
         )
@@ -145,8 +149,6 @@ class TrainOrder:
             job=job,
             created_by=user,
         )
-        if complaints := self._base_complaints():  # now that its row is held, nobody can prune it any more
-            raise OrderRefused(complaints)
         model.train_datasets.set(self.train)
         model.validation_datasets.set(self.validation)
         undo.callback(extra_files.drop, job)
@@ -254,6 +256,11 @@ class ValidationOrder:
             raise OrderRefused(complaints)
         model = self.model
         with transaction.atomic():
+            list(
+                TrainedModel.objects.select_for_update().filter(pk=model.pk).order_by()
+            )  # nobody can prune it any more
+            if not model.has_checkpoint:
+                raise OrderRefused([Complaint("model", self._without_weights())])
             title = f"{model.name}: {Operation(self.operation).name.lower()}"
             job = Job.submit(project=model.project, kind="validation", title=title, created_by=user, devices=1)
             validation = Validation.objects.create(
@@ -265,8 +272,6 @@ class ValidationOrder:
                 job=job,
                 created_by=user,
             )
-            if not model.has_checkpoint:  # looked at again, now that its row is held and nobody can prune it any more
-                raise OrderRefused([Complaint("model", self._without_weights())])
             validation.datasets.set(self.datasets)
         return validation
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import statistics
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from math import ceil
 from pathlib import Path
@@ -94,6 +94,7 @@ class Estimates:
     """
 
     time: Span | None
+    work: Span | None
     total: Span | None
     runs: int
     trainings: int
@@ -112,21 +113,34 @@ class _Run:
     share: float
 
 
-def look(order: TrainOrder, facts: SetFacts | None, *, trainings: int = 1) -> Estimates:
-    """What `trainings` runs of this order will take: four statements, and two where `facts` were not counted."""
+def look(
+    order: TrainOrder, facts: SetFacts | None, *, trainings: int = 1, variants: Sequence[dict[str, Any]] = ()
+) -> Estimates:
+    """What `trainings` runs of this order will take: four statements, and two where `facts` were not counted.
+
+    `variants`: the settings of each of them, where they differ."""
     devices, trainings = max(1, order.devices), max(1, trainings)
     known = list(Host.objects.all())
     hosts = [host for host in known if host.is_alive]
     learnt, judged = _sizes(order, facts)
     past = _past(order)
-    runs = _runs(order, learnt, past, _kind(hosts or known))
+    kind = _kind(hosts or known)
+    runs = _runs(order, learnt, past, kind)
     time = _time(runs)
     together = min(trainings, max(1, sum(host.devices // devices for host in hosts)))
-    total = time.times(ceil(trainings / together)) if time else None
+    work = time.times(trainings) if time else None
+    if time and variants:
+        each = [_time(_runs(replace(order, params=params), learnt, past, kind)) for params in variants]
+        work = _sum([span for span in each if span]) if all(each) else None
+    total = work.times(1 / together) if work and variants else time.times(ceil(trainings / together)) if time else None
     results = max((row["size"] for row in past), default=0) * trainings
     disk = Disk(results, _decoded(order.params, learnt + judged) * together, _free(devices, hosts))
     place = _place(devices, hosts)
-    return Estimates(time, total, len(runs), trainings, together, disk, place, learnt > 0, _remarks(disk, place))
+    return Estimates(time, work, total, len(runs), trainings, together, disk, place, learnt > 0, _remarks(disk, place))
+
+
+def _sum(spans: Sequence[Span]) -> Span:
+    return Span(sum(span.low for span in spans), sum(span.high for span in spans))
 
 
 def _sizes(order: TrainOrder, facts: SetFacts | None) -> tuple[int, int]:

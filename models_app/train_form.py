@@ -27,6 +27,8 @@ from models_app.sweeps.starting import SweepOrder
 from projects_app.listing import whole
 from projects_app.models import ModelType, Project
 
+MOST_SAID = 50  # complaints at one place; who mends these sees the next
+
 
 class FilesInput(forms.ClearableFileInput):
     allow_multiple_selected = True
@@ -73,7 +75,7 @@ class TrainForm(forms.Form):
         required=False, label=gettext_lazy("Description"), widget=forms.Textarea(attrs={"rows": 2})
     )
     devices = forms.IntegerField(min_value=1, label=gettext_lazy("GPUs"))
-    etc = FilesField(required=False, label=gettext_lazy("Extra files"))
+    etc = FilesField(required=False, allow_empty_file=True, label=gettext_lazy("Extra files"))
 
     def __init__(self, project: Project, data: QueryDict, files: Any = None) -> None:
         self.project = project
@@ -92,9 +94,8 @@ class TrainForm(forms.Form):
         self.origin_model: TrainedModel | None = self._chosen("origin", models) or self._chosen(
             "retrained_from", models
         )
-        if self.chosen_type:
-            models = models.filter(model_type__training_type=self.chosen_type.training_type)
         self._set("base_model", models)
+        self._drop_strange_base()
 
     # --- what the page shows ---
 
@@ -114,6 +115,18 @@ class TrainForm(forms.Form):
             given = cast(QueryDict, self.data)
             self.data = form_data.settle_settings(self.project, given, self.chosen_kernel, self.chosen_type)
 
+    def _drop_strange_base(self) -> None:
+        """A base model of another training type has no place on the page: say that it is not used."""
+        base = self._chosen(
+            "base_model", TrainedModel.objects.filter(project=self.project).select_related("model_type")
+        )
+        if base and self.chosen_type and base.model_type.training_type != self.chosen_type.training_type:
+            data = cast(QueryDict, self.data).copy()
+            data["base_model"] = data["retrained_from"] = ""
+            self.data = data
+            text = _("The base model “%(name)s” is of another training type (%(type)s) and is not used here.")
+            self.refused = text % {"name": base.name, "type": base.model_type.training_type}
+
     def _chosen(self, name: str, queryset: QuerySet[Any]) -> Any:
         value = whole(self.data.get(name, ""))
         return queryset.filter(pk=value).first() if value else None
@@ -124,6 +137,7 @@ class TrainForm(forms.Form):
         if not self.chosen_type:
             return []
         models: Any = cast(forms.ModelChoiceField, self.fields["base_model"]).queryset
+        models = models.filter(model_type__training_type=self.chosen_type.training_type)
         return [m for m in models.filter(job__state__in=TERMINAL).order_by("-pk")[:200] if m.has_checkpoint]
 
     @cached_property
@@ -138,6 +152,12 @@ class TrainForm(forms.Form):
             return []
         origin = self.origin_model.params if self.origin_model else None
         return fields.fields(self.chosen_kernel.schema, self.data, origin)
+
+    def carried(self) -> list[tuple[str, str]]:
+        """Without a kernel there are no inputs for the settings: what was typed waits unseen for the next one."""
+        data = cast(QueryDict, self.data)
+        waiting = [*filter(form_data.is_of_settings, data), fields.ASIDE_KEY, fields.ASIDE_VALUE]
+        return [(name, value) for name in waiting for value in data.getlist(name)]
 
     @property
     def shape(self) -> str:
@@ -210,8 +230,10 @@ class TrainForm(forms.Form):
         if self.settings and self.settings.is_unreadable:
             report.errors = [one for one in report.errors if not one.pointer and not one.field.startswith("params")]
         batch = SweepOrder(order, self.plan, self.plan.keep_best) if order and self.plan else None
-        if batch and self.plan and self.plan.is_on and not any(one.pointer for one in report.errors) and not unread:
-            report.errors += [one for one in batch.check() if one not in report.errors]
+        if batch and batch.plan.is_on:
+            is_sound = not unread and not any(one.pointer for one in report.errors)
+            wrong = batch.check() if is_sound else [Complaint(*problem) for problem in batch.plan.problems]
+            report.errors += [one for one in wrong if one not in report.errors]
         known = {complaint.pointer for complaint in unread}
         for complaint in [*unread, *(one for one in report.errors if not one.pointer or one.pointer not in known)]:
             self._say(complaint)
@@ -230,7 +252,7 @@ class TrainForm(forms.Form):
                 self.line_errors.append((place.line, message))
                 message = _("Line %(n)d: %(message)s") % {"n": place.line, "message": message}
         said = self.errors.setdefault(name, self.error_class())
-        if message not in said:
+        if len(said) < MOST_SAID and message not in said:
             said.append(message)
 
     def order(self) -> TrainOrder | None:
@@ -247,13 +269,27 @@ class TrainForm(forms.Form):
             validation=list(clean.get("validation") or []),
             name=clean.get("name", ""),
             description=clean.get("description", ""),
-            params=self.settings.values,
+            params=self._params(),
             devices=clean.get("devices") or 1,
             base_model=clean.get("base_model"),
             retrained_from=clean.get("retrained_from"),
             origin=self._origin(),
+            image_types=self._image_types(),
             extra_files=clean.get("etc") or [],
         )
+
+    def _params(self) -> dict[str, Any]:
+        """The settings; of a batch those of its first training, since what varies need not stand in its input."""
+        values = self.settings.values if self.settings else {}
+        if self.plan and self.plan.is_on and not self.plan.problems and 0 < self.plan.count <= settings.SWEEP_LIMIT:
+            return values | next(iter(self.plan.points()), {})
+        return values
+
+    def _image_types(self) -> list[str]:
+        """Those of the model that is trained once more."""
+        again = self.cleaned_data.get("retrained_from")
+        found = again.settings.get("trainable_image_type") if again else None
+        return found if isinstance(found, list) else []
 
     def batch(self) -> SweepOrder | None:
         """The order of a batch, where one is asked for."""

@@ -38,6 +38,7 @@ def detail(request: HttpRequest, project: Project, pk: int) -> HttpResponse:
         "y": y,
         "parallel": plots.parallel(table, y),
         "scatter": plots.scatter(table, x, y),
+        "may_keep": project.allows(cast(User, request.user), Role.DEVELOPER),
         "may_act": project.allows(cast(User, request.user), Role.LABELLER),
         "section": "models",
     }
@@ -65,7 +66,7 @@ def cancel(request: HttpRequest, project: Project, pk: int) -> HttpResponse:
 
 
 @require_POST
-@project_view(Role.LABELLER)
+@project_view(Role.DEVELOPER)
 def keep(request: HttpRequest, project: Project, pk: int) -> HttpResponse:
     """Keep the checkpoints of the best so many only; of all where nothing is given."""
     sweep = _sweep(project, pk)

@@ -22,12 +22,13 @@ from models_app.train_form import TrainForm
 from projects_app.access import project_view
 from projects_app.listing import whole
 from projects_app.models import Project, Role, User
+from trainportal.templatetags.portal import duration
 
 KEPT = "kept_training"  # in the session: what was posted when it had ended
 SHOWN = ("model_type", "kernel", "train", "validation", "base_model", "name", "devices", "etc", "params")
 IN_BATCH = ("batch", "batch_random", "batch_seed", "batch_keep")
 LARGEST_BATCH = 1_000_000  # trainings whose time is worth a thought
-QUIET = ("params", "mode", "extra", "name", "description", "devices", "batch")  # typed there, the data is as it was
+QUIET = ("params", "mode.", "extra", "name", "description", "devices", "batch")  # typed there, the data is as it was
 
 
 @require_http_methods(["GET", "POST"])
@@ -37,6 +38,9 @@ def train(request: HttpRequest, project: Project) -> HttpResponse:
     user = cast(User, request.user)
     if request.method == "GET":
         return _fresh(request, project, user)
+    if request.POST.get("act") == "discard":
+        form_data.drop_draft(project, user)
+        return redirect(request.path)
     if request.POST.get("act") == "download":
         return _download(request, project, user)
     if "refresh" in request.POST or "act" in request.POST:
@@ -103,19 +107,17 @@ def train_check(request: HttpRequest, project: Project) -> HttpResponse:
 def _fresh(request: HttpRequest, project: Project, user: User) -> HttpResponse:
     """The form by its address; or as it was left, where somebody asks for that or the session had ended."""
     draft = form_data.draft_of(project, user)
-    if "discard" in request.GET and draft:
-        draft.delete()
-        return redirect(request.path)
     kept = request.session.pop(KEPT, None)
-    if isinstance(kept, dict) and kept.get("path") == request.path:
-        data = QueryDict(kept.get("data", ""), mutable=True)
+    data = QueryDict(kept.get("data", ""), mutable=True) if isinstance(kept, dict) else QueryDict(mutable=True)
+    if isinstance(kept, dict) and kept.get("path") == request.path and data.get(form_data.ASKED_BY) == str(user.pk):
         messages.info(request, _("You were logged out meanwhile. Here is what you had typed; nothing was started yet."))
     elif "draft" in request.GET and draft:
         data = QueryDict(draft.data, mutable=True)
     else:
         form = TrainForm(project, form_data.initial(project, request.GET))
         shown = None if request.GET else draft
-        return _page(request, form, form.report() if form.chosen_type else None, quiet=True, draft=shown)
+        quiet = form_data.WHOLE not in request.GET  # who comes back to what was typed sees what is wrong with it
+        return _page(request, form, form.report() if form.chosen_type else None, quiet=quiet, draft=shown)
     form = TrainForm(project, form_data.fill_usual(project, data))
     return _page(request, form, form.report())
 
@@ -160,11 +162,13 @@ def _download(request: HttpRequest, project: Project, user: User) -> HttpRespons
 
 def _with_address(answer: HttpResponse, request: HttpRequest, form: TrainForm) -> HttpResponse:
     """The page's address follows what was typed, so that it brings the form back."""
-    if request.headers.get("HX-Request") and (
-        query := form_data.address(cast(QueryDict, form.data), form.chosen_kernel)
-    ):
+    if request.headers.get("HX-Request") and (query := _query_of(form)):
         answer["HX-Replace-Url"] = f"{reverse('models:train', args=[form.project.code])}?{query}"
     return answer
+
+
+def _query_of(form: TrainForm) -> str:
+    return form_data.address(form.project, cast(QueryDict, form.data), form.chosen_kernel, form.chosen_type)
 
 
 def with_new_token(request: HttpRequest) -> HttpResponse | None:
@@ -209,7 +213,11 @@ def _context(request: HttpRequest, form: TrainForm, report: Report | None) -> di
     plan, order = form.plan, form.order()
     trainings = plan.count if plan and plan.is_on else 1
     facts = report.facts if report else None
-    estimates = preflight.look(order, facts, trainings=trainings) if order and trainings <= LARGEST_BATCH else None
+    estimates = (
+        preflight.look(order, facts, trainings=trainings, variants=_variants(form))
+        if order and trainings <= LARGEST_BATCH
+        else None
+    )
     warnings = [text for text in (report.warnings if report else []) if facts is None or text not in facts.warnings]
     on_data = len(facts.remarks) if facts else whole(request.POST.get("data_remarks", "")) or 0
     return {
@@ -248,8 +256,14 @@ def _axes(form: TrainForm) -> list[sweep_plan.AxisField]:
     return sweep_plan.axes_for_form(form.chosen_kernel.schema, form.data) if form.chosen_kernel else []
 
 
+def _variants(form: TrainForm) -> list[dict[str, Any]]:
+    """The settings of each training of a batch, where they can be said."""
+    batch = form.batch()
+    return [child.params for child in batch.children] if batch and not batch.plan.problems else []
+
+
 def _start_label(trainings: int) -> str:
-    if trainings == 1:
+    if trainings < 2:
         return _("Start training")
     return ngettext("Start %(n)d training", "Start %(n)d trainings", trainings) % {"n": trainings}
 
@@ -262,9 +276,9 @@ def _ask(trainings: int, estimates: preflight.Estimates | None, devices: int) ->
     """What the page asks once before it starts a batch."""
     text = ngettext("Start %(n)d training?", "Start %(n)d trainings?", trainings) % {"n": trainings}
     text += " " + ngettext("%(n)d device each.", "%(n)d devices each.", devices) % {"n": devices}
-    if estimates and estimates.time:
-        hours = estimates.time.times(trainings).middle / 3600
-        text += " " + _("About %(hours)s h of computing in all.") % {"hours": f"{hours:.2g}"}
+    if estimates and estimates.work:
+        total = duration(estimates.work.middle)
+        text += " " + _("About %(time)s of computing in all.") % {"time": total}
     return text
 
 
@@ -272,11 +286,11 @@ def _costs(form: TrainForm, estimates: preflight.Estimates | None) -> dict[str, 
     """What the question before a batch says."""
     batch = form.batch()
     children = batch.children if batch else []
-    total = estimates.time.times(len(children)).middle if estimates and estimates.time else None
+    total = estimates.work.middle if estimates and estimates.work else None
     return {
         "count": len(children),
         "devices": children[0].devices if children else 1,
-        "hours": total / 3600 if total is not None else None,
+        "seconds": total,
         "names": [child.name for child in children[:3]],
     }
 
@@ -284,6 +298,6 @@ def _costs(form: TrainForm, estimates: preflight.Estimates | None) -> dict[str, 
 def _places(form: TrainForm, rows: list[Any]) -> list[str]:
     """Every place on the page that has room for an error."""
     axes = [name for axis in _axes(form) for name in axis.html_names]
-    usual = [name for name in SHOWN if name != "base_model" or form.base_models]
+    usual = [name for name in SHOWN if name != "base_model" or form.data.get("base_model")]
     params = [form_params.TEXT] if form.settings and form.settings.is_json else []
     return [*usual, *params, *(name for field in rows for name in _names(field)), *(IN_BATCH if axes else ()), *axes]

@@ -68,7 +68,7 @@ EXPECTED = {
     "models:file": read(),
     "sweeps:detail": read(),
     "sweeps:cancel": post(Role.LABELLER),
-    "sweeps:keep": post(Role.LABELLER),
+    "sweeps:keep": post(Role.DEVELOPER),
     "validations:list": read(),
     "validations:start": form(Role.LABELLER),
     "validations:detail": read(),

@@ -29,7 +29,8 @@ class UserLocaleMiddleware(LocaleMiddleware):
 class KeepingLoginRequired(LoginRequiredMiddleware):
     """Django's; what was posted to a view with `kept_as` waits in the session, under that key, until the login."""
 
-    LONGEST = 200_000  # characters
+    LONGEST = 20_000  # characters: nobody has to be logged in for this
+    KEPT = 1800  # seconds
 
     def handle_no_permission(self, request: HttpRequest, view_func: Any) -> HttpResponseRedirect:
         key = getattr(view_func, "kept_as", "")
@@ -39,6 +40,7 @@ class KeepingLoginRequired(LoginRequiredMiddleware):
             text = data.urlencode()
             if len(text) <= self.LONGEST:
                 request.session[key] = {"path": request.path, "data": text}
+                request.session.set_expiry(self.KEPT)
         return super().handle_no_permission(request, view_func)
 
 
@@ -46,6 +48,8 @@ def refuse_nul(get_response: Callable[[HttpRequest], HttpResponse]) -> Callable[
     """An address with a NUL in it is nobody's link, and PostgreSQL takes no text with one: 400. Forms refuse it too."""
 
     def middleware(request: HttpRequest) -> HttpResponse:
+        if request.content_params and request.content_params.get("charset", "utf-8").lower() not in ("utf-8", "utf8"):
+            raise BadRequest("a form in another charset than UTF-8")
         if "\0" in request.path or "%00" in request.META.get("QUERY_STRING", ""):
             raise BadRequest("a NUL in the address")
         return get_response(request)

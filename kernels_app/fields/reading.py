@@ -16,6 +16,8 @@ from kernels_app.fields.names import Lists, last
 from kernels_app.fields.shape import Layout, Node, Section
 from kernels_app.fields.texts import ABSENT, Unreadable, same
 
+MOST_PAIRS = 200  # settings that the schema has no field for, or that are set aside
+
 
 @dataclass
 class Reading:
@@ -93,7 +95,8 @@ def extras_of(lists: Lists) -> tuple[dict[str, Any], list[schemas.Problem]]:
 
 
 def pairs_of(lists: Lists, keys: str, values: str) -> Iterator[tuple[str, str]]:
-    yield from zip_longest(lists.get(keys, []), lists.get(values, [])[: len(lists.get(keys, []))], fillvalue="")
+    known = lists.get(keys, [])[:MOST_PAIRS]
+    yield from zip_longest(known, lists.get(values, [])[: len(known)], fillvalue="")
 
 
 def put_pairs(lists: Lists, keys: tuple[str, str], pairs: list[tuple[str, str]]) -> None:

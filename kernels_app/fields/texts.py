@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import re
+import unicodedata
 from typing import Any
 
 from django.utils.translation import gettext as _
@@ -14,6 +15,7 @@ from kernels_app.fields.shape import Node
 
 NATURAL, NULL, JSON = "", "null", "json"  # modes
 NUMBER = re.compile(r"[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]+)?")
+GROUPED = re.compile(r"[+-]?[0-9]{1,3}(,[0-9]{3})+(\.[0-9]*)?")
 LONGEST = 100_000  # characters of one setting's JSON
 EXACT = 2**53  # whole numbers below it survive being a float
 FRAGILE = re.compile("[\x00-\x1f\x7f\ud800-\udfff]")  # what a one-line input, or a page, does not keep
@@ -134,8 +136,12 @@ def _words(node: Node, text: str) -> list[str]:
 def _scalar(kind: str, text: str) -> Any:
     if kind == "boolean":
         return {"true": True, "false": False}.get(text, text)
-    if kind in ("integer", "number") and NUMBER.fullmatch(text):
-        return _number(kind, text)
+    if kind in ("integer", "number"):
+        plain_text = unicodedata.normalize("NFKC", text)  # full-width digits too
+        if GROUPED.fullmatch(plain_text):  # as the page itself writes large numbers
+            plain_text = plain_text.replace(",", "")
+        if NUMBER.fullmatch(plain_text):
+            return _number(kind, plain_text)
     return text
 
 

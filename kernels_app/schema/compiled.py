@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
+from fractions import Fraction
 from functools import lru_cache
 from typing import Any
 
@@ -45,6 +46,15 @@ def _compiled(text: str) -> Compiled:
     return Compiled(json.loads(text), _Validator(kept, registry=Registry()))
 
 
+def _multiple_of(validator: Any, factor: Any, instance: Any, schema: Any) -> Iterator[ValidationError]:
+    """jsonschema's own; a whole number that is too large for its floats is reckoned exactly."""
+    try:
+        yield from _USUAL["multipleOf"](validator, factor, instance, schema) or ()
+    except OverflowError:
+        if Fraction(instance) % Fraction(repr(factor)):
+            yield ValidationError(f"{instance!r} is not a multiple of {factor!r}")
+
+
 def matches(pattern: str, text: str) -> bool:
     """Whether the pattern is found in the text, in linear time."""
     return bool(_expression(pattern).search(text.encode("utf-8", "replace")))
@@ -82,9 +92,11 @@ def _additional_properties(validator: Any, allowed: Any, instance: Any, section:
         yield ValidationError(f"{found!r} are not known")
 
 
+_USUAL = Draft202012Validator.VALIDATORS
 _Validator = extend(
     Draft202012Validator,
     {
+        "multipleOf": _multiple_of,
         "pattern": _pattern,
         "patternProperties": _pattern_properties,
         "additionalProperties": _additional_properties,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import islice
 from typing import Any
 
 from django.utils.translation import gettext as _
@@ -11,6 +12,7 @@ from kernels_app.schema.document import PARAMS, params_schema, resolve, training
 from kernels_app.schema.explain import Words
 from kernels_app.schema.words import Problem
 
+MOST = 200  # problems of one document: who mends these sees the next
 MISSING = ("required", "dependentRequired")
 
 
@@ -19,7 +21,8 @@ def check(schema: dict[str, Any], document: dict[str, Any]) -> list[Problem]:
     ready = compiled(schema)
     words = Words(ready.document, document)
     try:
-        found = [problem for error in ready.validator.iter_errors(document) for problem in words.of(error)]
+        every = (problem for error in ready.validator.iter_errors(document) for problem in words.of(error))
+        found = list(islice(every, MOST))
     except RecursionError:
         return [Problem(f"/{PARAMS}", "", _("The kernel's schema refers to itself without end."))]
     order = {name: n for n, name in enumerate(params_schema(ready.document).get("properties", {}))}

@@ -125,8 +125,10 @@
     if (input.value.trim() === "" || !Number.isFinite(value)) return null;
     const low = "low" in input.dataset ? Number(input.dataset.low) : -Infinity;
     const high = "high" in input.dataset ? Number(input.dataset.high) : Infinity;
+    const step = Number(input.dataset.step);
     let next = value + way;
     if ("log" in input.dataset && value > 0) next = series(value, way);
+    else if (step > 0) next = (way > 0 ? Math.floor(value / step) + 1 : Math.ceil(value / step) - 1) * step;
     else if (input.dataset.number === "number") {
       const size = 10 ** Math.floor(Math.log10(Math.abs(value) || 1));
       next = value + way * (Math.abs(value) > size || way > 0 ? size : size / 10);

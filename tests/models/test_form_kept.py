@@ -27,11 +27,20 @@ def test_the_address_follows_what_was_typed_and_brings_it_back(page, shop):
     assert {field.name: field.text for field in form.params}["rows"] == ""
     assert (form.data["name"], form.data["description"]) == ("mine", "밸브")
     assert form.chosen_train == {shop.train.pk}
-    assert "params.judging" not in address, "defaults are left out"
+    before = {name: checked.context["form"].data.getlist(name) for name in form.data if name.startswith("params.")}
+    assert before == {name: form.data.getlist(name) for name in before}, "exactly, what was emptied too"
 
 
-def test_an_address_that_would_be_too_long_is_left_alone(page):
-    assert "HX-Replace-Url" not in page.typing("description", description="x" * 7000).headers
+def test_an_address_leaves_out_settings_that_nobody_changed(page, shop):
+    fresh = page.client.get(page.url(), {"kernel": shop.kernel.pk}).context["form"].data
+    texts = {name: fresh[name] for name in fresh if name.startswith("params.")}
+    assert "params." not in page.typing("name", **texts)["HX-Replace-Url"]
+
+
+def test_an_address_that_would_be_too_long_leads_to_the_draft(page):
+    address = page.typing("description", description="x" * 7000)["HX-Replace-Url"]
+    assert address.endswith("?draft=1")
+    assert page.client.get(address).context["form"].data["description"] == "x" * 7000
 
 
 def test_a_draft_is_kept_while_typing_and_offered_on_the_next_visit(page, shop):
@@ -40,7 +49,7 @@ def test_a_draft_is_kept_while_typing_and_offered_on_the_next_visit(page, shop):
     again = page.client.get(page.url(), {"draft": "1"})
     assert again.context["form"].data["description"] == "밸브"
     assert again.context["form"].settings.values["lr"] == 0.125
-    page.client.get(page.url(), {"discard": "1"})
+    page.client.post(page.url(), {"act": "discard"})
     assert not TrainDraft.objects.exists()
 
 
@@ -56,7 +65,7 @@ def test_what_was_posted_after_the_session_had_ended_waits_behind_the_login(page
     shop.user.set_password("secret")
     shop.user.save()
     client = Client()
-    answer = client.post(page.url(), page.data(**TYPED))
+    answer = client.post(page.url(), page.data(asked_by=shop.user.pk, **TYPED))
     assert answer.status_code == 302
     login = answer["Location"]
     answer = client.post(login, {"username": shop.user.username, "password": "secret"})
@@ -66,6 +75,18 @@ def test_what_was_posted_after_the_session_had_ended_waits_behind_the_login(page
     assert shown.context["form"].settings.values["lr"] == 0.125
     assert not TrainedModel.objects.exists()
     assert "nothing was started yet" not in text(client.get(page.url()))
+
+
+def test_what_one_user_posted_is_not_shown_to_the_next_who_logs_in(page, shop, admin_user):
+    client = Client()
+    client.post(page.url(), page.data(asked_by=shop.user.pk, **TYPED))
+    client.force_login(admin_user)
+    assert client.get(page.url()).context["form"].data.get("description", "") == ""
+
+
+def test_a_form_in_another_charset_is_refused(page):
+    answer = page.client.post(page.url(), b"name=x", content_type="application/x-www-form-urlencoded; charset=idna")
+    assert answer.status_code == 400
 
 
 def test_a_form_from_before_another_login_gets_a_new_token_and_keeps_what_was_typed(page, shop):

@@ -9,7 +9,7 @@ import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
 
 from models_app.models import Preset, TrainedModel
-from projects_app.models import Membership
+from projects_app.models import Membership, ModelType
 from tests import fake_kernels
 from tests.models.conftest import error_at, text
 
@@ -169,6 +169,32 @@ def test_a_kernel_without_a_setting_sets_it_aside_and_another_brings_it_back(ric
                       aside_key=["epochs"], aside_value=["9"])  # fmt: skip
     assert values(again)["epochs"] == 9
     assert not again.context["aside"] or "epochs" not in dict(again.context["aside"])
+
+
+def test_what_was_typed_survives_a_model_type_without_a_kernel(page, shop):
+    bare = ModelType.objects.create(project=shop.project, code="BARE", training_type="RC")
+    away = page.post("train_form", start=None, model_type=bare.pk, shown_kernel=shop.kernel.pk, **{"params.lr": "0.25"})
+    form = away.context["form"]
+    assert form.chosen_kernel is None
+    carried = dict(form.carried())
+    assert carried["params.lr"] == "0.25"
+    assert 'name="params.lr" value="0.25"' in text(away)
+    usual = {"start": None, "kernel": shop.kernel.pk, "shown_kernel": form.data["shown_kernel"]}
+    back = page.post("train_form", **usual | carried)
+    assert values(back)["lr"] == 0.25
+
+
+def test_a_setting_under_a_condition_that_fails_is_set_aside_by_the_other_view(rich):
+    typed = {"params.mode": "fast", "params.checks": "3"}
+    answer = rich.send(act="view:json", **typed)
+    assert ("checks", "3") in answer.context["aside"]
+
+
+def test_huge_numbers_and_endless_texts_are_refused_not_raised(rich):
+    assert rich.send("train", start="1", **{"params.epochs": "9" * 400}).status_code == 422
+    assert rich.send("train", start="1", params_view="json", params_json="\n" * 9000 + "{}").status_code == 422
+    many = "{" + ",".join(f'"a{n}": 1' for n in range(5000)) + "}"
+    assert rich.send("train", start="1", params_view="json", params_json=many).status_code in (302, 422)
 
 
 def test_an_unknown_button_changes_nothing(rich):

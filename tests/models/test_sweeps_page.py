@@ -12,6 +12,7 @@ from django.urls import reverse
 from jobs.models import Job, State
 from models_app.models import Sweep
 from models_app.sweeps.plan import axes_for_form
+from projects_app.models import Membership
 from tests.models import sweeps
 from tests.models.sweeps import end, score, started, trainings, weights
 
@@ -26,6 +27,8 @@ def shop(make_shop):
 
 @pytest.fixture
 def bobs(shop, client_of):
+    """A developer here: who may delete what a training left."""
+    Membership.objects.filter(project=shop.project, user=shop.user).update(role="developer")
     return client_of(shop.user)
 
 
@@ -252,8 +255,8 @@ def test_the_card_shows_inputs_errors_and_count(shop):
 
 def test_the_question_says_what_it_costs(shop):
     plan = sweeps.plan(shop, rows="1,2,3", batch_keep="2")
-    context = {"plan": plan, "count": 3, "devices": 1, "hours": 1.5, "names": ["valve rows_1"]}
+    context = {"plan": plan, "count": 3, "devices": 1, "seconds": 5400, "names": ["valve rows_1"]}
     shown = render_to_string("models/_sweep_confirm.html", context)
-    for part in ("Start 3 trainings?", "1.5 h", "1 device each", "best 2", 'name="confirmed"', "valve rows_1"):
+    for part in ("Start 3 trainings?", "1 h 30 min", "1 device each", "best 2", 'name="confirmed"', "valve rows_1"):
         assert part in shown
-    assert "cannot be said yet" in render_to_string("models/_sweep_confirm.html", context | {"hours": None})
+    assert "cannot be said yet" in render_to_string("models/_sweep_confirm.html", context | {"seconds": None})
