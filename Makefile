@@ -19,7 +19,7 @@ run: $(VENV)/.installed
 	@TRAINPORTAL_DEBUG=$${TRAINPORTAL_DEBUG:-1} $(PY) manage.py demo --port $(PORT)
 
 test: $(VENV)/.installed
-	@$(PY) -m pytest $(TESTS)
+	@$(PY) -m pytest -n 2 $(TESTS)
 
 check: $(VENV)/.installed
 	@$(PY) -m ruff format --check .

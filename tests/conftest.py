@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from django.utils import translation
 
 from tests import needs
 
@@ -42,6 +43,13 @@ def home(tmp_path: Path, settings) -> Path:
         "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"}
     }
     return settings.TRAINPORTAL_HOME
+
+
+@pytest.fixture(autouse=True)
+def english() -> Iterator[None]:
+    """A test that spoke Korean leaves no Korean behind for the next."""
+    yield
+    translation.deactivate()
 
 
 @pytest.fixture

@@ -202,7 +202,7 @@ def test_what_differs_from_the_retrained_model_is_marked_and_goes_back(open_page
     page.get_by_text("was 0.01").wait_for()
     with swapped(page):
         page.get_by_role("button", name="Back to it").click()
-    assert page.locator("[name='params.lr']").input_value() == "0.01"
+    wait_for("the value of the origin", lambda: page.locator("[name='params.lr']").input_value() == "0.01", 10)
 
 
 def test_additional_training_starts_from_the_model(open_page, portal):
@@ -236,7 +236,7 @@ def test_without_scripts_the_form_is_checked_shown_as_json_and_started(rich):
     page = rich(java_script_enabled=False)
     page.locator("[name='params.lr']").fill("5")
     page.get_by_role("button", name="Check").click()
-    assert page.locator("[id='error-params.lr']").get_by_text("must be at most 1").is_visible()
+    page.locator("[id='error-params.lr']").get_by_text("must be at most 1").wait_for()
     page.locator("[name='params.lr']").fill("0.5")
     page.get_by_role("button", name="As JSON").click()
     assert json.loads(page.locator("[name=params_json]").input_value())["lr"] == 0.5
