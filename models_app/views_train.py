@@ -22,7 +22,6 @@ from models_app.train_form import TrainForm
 from projects_app.access import project_view
 from projects_app.listing import whole
 from projects_app.models import Project, Role, User
-from trainportal.templatetags.portal import duration
 
 KEPT = "kept_training"  # in the session: what was posted when it had ended
 SHOWN = ("model_type", "kernel", "train", "validation", "base_model", "name", "devices", "etc", "params")
@@ -248,7 +247,7 @@ def _context(request: HttpRequest, form: TrainForm, report: Report | None) -> di
         "may_save_preset": form.project.allows(cast(User, request.user), Role.DEVELOPER),
         "marks": form.origin_marks(),
         "start_label": _start_label(trainings),
-        "ask": _ask(trainings, estimates, order.devices if order else 1) if trainings > 1 else "",
+        "ask": _ask(trainings, order.devices if order else 1) if trainings > 1 else "",
     }
 
 
@@ -272,14 +271,10 @@ def _names(field: Any) -> list[str]:
     return [field.html_name, *(name for child in field.children for name in _names(child))]
 
 
-def _ask(trainings: int, estimates: preflight.Estimates | None, devices: int) -> str:
+def _ask(trainings: int, devices: int) -> str:
     """What the page asks once before it starts a batch."""
     text = ngettext("Start %(n)d training?", "Start %(n)d trainings?", trainings) % {"n": trainings}
-    text += " " + ngettext("%(n)d device each.", "%(n)d devices each.", devices) % {"n": devices}
-    if estimates and estimates.work:
-        total = duration(estimates.work.middle)
-        text += " " + _("About %(time)s of computing in all.") % {"time": total}
-    return text
+    return text + " " + ngettext("%(n)d device each.", "%(n)d devices each.", devices) % {"n": devices}
 
 
 def _costs(form: TrainForm, estimates: preflight.Estimates | None) -> dict[str, Any]:
