@@ -240,7 +240,7 @@ def test_without_scripts_the_form_is_checked_shown_as_json_and_started(rich):
     page.locator("[name='params.lr']").fill("0.5")
     page.get_by_role("button", name="As JSON").click()
     assert json.loads(page.locator("[name=params_json]").input_value())["lr"] == 0.5
-    page.get_by_label("Name", exact=True).fill("without scripts")
+    page.get_by_label("Name", exact=True).fill("no scripts, as JSON")
     page.get_by_role("button", name="Start training").click()
     page.wait_for_url(re.compile(r"/models/\d+/$"))
-    assert page.get_by_role("heading", name="without scripts").is_visible()
+    assert page.get_by_role("heading", name="no scripts, as JSON").is_visible()
