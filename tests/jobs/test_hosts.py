@@ -22,7 +22,7 @@ def test_threads_are_divided_among_the_slots(tmp_path, settings, monkeypatch):
 
 
 def test_threads_wait_awake_only_for_a_moment(tmp_path):
-    """0 makes small convolutions a third slower, libgomp's default takes the cores from the next job."""
+    """0 makes small convolutions a third slower, waiting long takes the cores from the next job."""
     assert 0 < int(hosts.environment([0], tmp_path)["GOMP_SPINCOUNT"]) <= 5000
 
 
