@@ -13,8 +13,8 @@ from jobs import clock
 from jobs.models import DeviceKind, Host
 
 # How long a thread of a kernel waits awake for the next piece of work. Measured on 2 cores with small convolutions:
-# 0 sleeps at once, 5.8 images/s; 3000 (some microseconds) 8.1; libgomp's default 7.4. Where two jobs share the cores, 3000
-# loses an eighth against 0, and 30000 two thirds.
+# 0 sleeps at once, 5.8 images/s; 3000 (some microseconds) 8.1; libgomp's default 7.4. Where two jobs share the cores,
+# 3000 loses an eighth against 0, and 30000 two thirds.
 SPIN = "3000"
 
 
