@@ -30,7 +30,6 @@ class KeepingLoginRequired(LoginRequiredMiddleware):
     """Django's; what was posted to a view with `kept_as` waits in the session, under that key, until the login."""
 
     LONGEST = 20_000  # characters: nobody has to be logged in for this
-    KEPT = 1800  # seconds
 
     def handle_no_permission(self, request: HttpRequest, view_func: Any) -> HttpResponseRedirect:
         key = getattr(view_func, "kept_as", "")
@@ -40,7 +39,6 @@ class KeepingLoginRequired(LoginRequiredMiddleware):
             text = data.urlencode()
             if len(text) <= self.LONGEST:
                 request.session[key] = {"path": request.path, "data": text}
-                request.session.set_expiry(self.KEPT)
         return super().handle_no_permission(request, view_func)
 
 

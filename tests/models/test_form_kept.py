@@ -75,6 +75,7 @@ def test_what_was_posted_after_the_session_had_ended_waits_behind_the_login(page
     assert shown.context["form"].settings.values["lr"] == 0.125
     assert not TrainedModel.objects.exists()
     assert "nothing was started yet" not in text(client.get(page.url()))
+    assert "_session_expiry" not in client.session, "the login lasts as long as any other"
 
 
 def test_what_one_user_posted_is_not_shown_to_the_next_who_logs_in(page, shop, admin_user):

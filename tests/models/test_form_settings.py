@@ -194,7 +194,7 @@ def test_huge_numbers_and_endless_texts_are_refused_not_raised(rich):
     assert rich.send("train", start="1", **{"params.epochs": "9" * 400}).status_code == 422
     assert rich.send("train", start="1", params_view="json", params_json="\n" * 9000 + "{}").status_code == 422
     many = "{" + ",".join(f'"a{n}": 1' for n in range(5000)) + "}"
-    assert rich.send("train", start="1", params_view="json", params_json=many).status_code in (302, 422)
+    assert rich.send("train", start="1", params_view="json", params_json=many).status_code == 422
 
 
 def test_an_unknown_button_changes_nothing(rich):
