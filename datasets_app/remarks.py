@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from django.urls import reverse
@@ -13,6 +13,7 @@ from django.utils.translation import ngettext
 from datasets_app.counting import ClassFacts, Facts
 from datasets_app.models import Dataset
 from datasets_app.overlaps import Overlaps, Shared
+from projects_app.korean import fluent
 from projects_app.models import ModelType, TrainingType
 
 RECOMMENDED = 10  # training samples of a class
@@ -52,6 +53,7 @@ def of_sets(
         *_left_out(train, validation),
     ]
     order = ("loud", "warning", "info")
+    found = [replace(remark, message=fluent(remark.message)) for remark in found]
     return sorted(found, key=lambda remark: order.index(remark.kind))
 
 

@@ -49,7 +49,7 @@ class JobEventAdmin(ReadOnlyAdmin):
 
 @admin.register(Host)
 class HostAdmin(ReadOnlyAdmin):
-    list_display = ["name", "device_kind", "devices", "cores", "free_bytes", "seen_at", "canary_at"]
+    list_display = ["name", "device_kind", "devices", "cores", "memory_bytes", "free_bytes", "seen_at", "canary_at"]
     list_filter = ["device_kind"]
     search_fields = ["name"]
     inlines = [LeaseInline]

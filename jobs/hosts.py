@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 from functools import cache
@@ -16,6 +17,8 @@ from jobs.models import DeviceKind, Host
 # 0 sleeps at once, 5.8 images/s; 3000 (some microseconds) 8.1; libgomp's default 7.4. Where two jobs share the cores,
 # 3000 loses an eighth against 0, and 30000 two thirds.
 SPIN = "3000"
+# What a container may take, as it sees itself: of control groups version 2 and 1.
+MEMORY_LIMITS = ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes")
 
 
 def beat() -> Host:
@@ -27,6 +30,7 @@ def beat() -> Host:
         "devices": len(names) or settings.TRAINPORTAL_CPU_SLOTS,
         "device_names": list(names),
         "cores": os.cpu_count() or 1,
+        "memory_bytes": memory_bytes(),
         "free_bytes": shutil.disk_usage(settings.TRAINPORTAL_HOME).free,
         "seen_at": clock.now(),
     }
@@ -56,6 +60,15 @@ def boot_id() -> str:
         return Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
     except OSError:
         return ""
+
+
+def memory_bytes() -> int:
+    """Of this machine, or of the container that the worker is in."""
+    found = [os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")]
+    for name in MEMORY_LIMITS:
+        with contextlib.suppress(OSError, ValueError):  # not there, or "max"
+            found.append(int(Path(name).read_text(encoding="ascii")))
+    return min(found)
 
 
 def environment(devices: list[int], temporary: Path) -> dict[str, str]:

@@ -95,6 +95,7 @@ class Job(models.Model):
     kernel_done = models.BooleanField(default=False)
     bad_lines = models.PositiveIntegerField(_("unreadable lines"), default=0)
     exit_code = models.IntegerField(_("exit code"), null=True, blank=True)
+    peak_memory = models.BigIntegerField(_("peak memory"), null=True, blank=True)  # bytes, of the host
     message = models.TextField(_("message"), blank=True)
     remark = models.TextField(_("remark"), blank=True)
 
@@ -286,6 +287,7 @@ class Host(models.Model):
     device_names = models.JSONField(_("device names"), default=list, blank=True)
     cores = models.PositiveIntegerField(_("CPU cores"), default=1)
     free_bytes = models.PositiveBigIntegerField(_("free disk"), default=0)
+    memory_bytes = models.PositiveBigIntegerField(_("memory"), default=0)  # 0: not said yet
     seen_at = models.DateTimeField(_("last seen"))
     canary_at = models.DateTimeField(_("task queue last proven alive"), null=True, blank=True)
 

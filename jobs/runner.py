@@ -131,9 +131,12 @@ class Supervisor:
             asked = self._press(cancel is not None, asked)
             time.sleep(settings.JOB_POLL)
         ended, why = (State.RUNNING, State.STOPPING), outcome.ending(code)
-        patiently(
-            lambda: self.job.move(ended, State.FINALIZING, epoch=self.epoch, who="runner", why=why, exit_code=code)
-        )
+        facts: dict[str, Any] = {"exit_code": code, "peak_memory": self._peak_memory(launcher.peak_memory(handle))}
+        patiently(lambda: self.job.move(ended, State.FINALIZING, epoch=self.epoch, who="runner", why=why, **facts))
+
+    def _peak_memory(self, now: int | None) -> int | None:
+        """A job that was interrupted took as much as the largest of its runs."""
+        return max((size for size in (self.job.peak_memory, now) if size is not None), default=None)
 
     def _press(self, cancelled: bool, asked: float | None) -> float | None:
         """Pass a cancel on; the shim sees to the grace, and where the shim is gone we do. Returns when it was asked."""

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from django.core.files.uploadedfile import UploadedFile
 from django.http import QueryDict
 from django.utils.translation import gettext as _
 
+from datasets_app.remarks import Remark
 from kernels_app import fields, jsontext
-from kernels_app.contract.files import is_text
 from kernels_app.models import Kernel
-from models_app import form_params
+from models_app import form_params, model_json
 from models_app.models import Preset, TrainedModel
 from projects_app.models import ModelType, Project, Role, User
 
@@ -23,7 +23,8 @@ LARGEST_FILE = 1024**2  # bytes of an uploaded model.json
 
 @dataclass
 class Desk:
-    """What an act works on. `said`: what became of it; `refused`: why it did not."""
+    """What an act works on. `own`: what the form says beside the settings. `said`: what became of the act; `refused`:
+    why nothing did; `remarks`: what to know of it."""
 
     project: Project
     user: User
@@ -32,8 +33,10 @@ class Desk:
     data: QueryDict
     files: Any
     origin: TrainedModel | None
+    own: model_json.Form
     said: str = ""
     refused: str = ""
+    remarks: list[Remark] = field(default_factory=list)
 
 
 def act(desk: Desk, wish: str) -> None:
@@ -44,7 +47,10 @@ def act(desk: Desk, wish: str) -> None:
 
 
 def show(desk: Desk, view: str) -> None:
+    before = form_params.read(desk.kernel.schema, desk.data).source
     desk.refused = form_params.show_as(desk.data, desk.kernel.schema, "json" if view == "json" else "")
+    if before and view != "json" and not desk.refused:
+        desk.remarks = model_json.remarks(before.value, desk.own)
 
 
 def reset(desk: Desk, name: str) -> None:
@@ -62,10 +68,10 @@ def back_to_origin(desk: Desk, name: str) -> None:
         return
     if name in ("kernel", ""):
         desk.data["kernel"] = str(model.kernel_id)
-    for field in ("train", "validation"):
-        if name in (field, ""):
-            chosen = getattr(model, f"{field}_datasets").values_list("pk", flat=True)
-            desk.data.setlist(field, [str(pk) for pk in chosen])
+    for which in ("train", "validation"):
+        if name in (which, ""):
+            chosen = getattr(model, f"{which}_datasets").values_list("pk", flat=True)
+            desk.data.setlist(which, [str(pk) for pk in chosen])
     if name in ("devices", ""):
         desk.data["devices"] = str(model.devices)
     if name.startswith(fields.PREFIX):
@@ -128,12 +134,7 @@ def upload(desk: Desk, what: str) -> None:
         return
     form_params.put(desk.data, desk.kernel.schema, found)
     desk.said = _("The settings of “%(name)s” are in the form.") % {"name": file.name}
-    kind = source.value.get("training_type")
-    if desk.model_type and isinstance(kind, str) and kind != desk.model_type.training_type:
-        desk.refused = _("They were made for %(other)s, this form is for %(type)s: look at them before you start.") % {
-            "other": kind[:20],
-            "type": desk.model_type.training_type,
-        }
+    desk.remarks = model_json.remarks(source.value, desk.own)
 
 
 def save_preset(desk: Desk, what: str) -> None:
@@ -145,7 +146,7 @@ def save_preset(desk: Desk, what: str) -> None:
     if problems:
         desk.refused = _("Only settings without errors can be saved: %(why)s") % {"why": problems[0].message}
         return
-    if "\\u0000" in json.dumps(found.values) or not is_text(json.dumps(found.values, ensure_ascii=False)):
+    if not model_json.is_keepable(found.values):
         desk.refused = _("This holds characters that cannot be kept.")
         return
     Preset.objects.update_or_create(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Mapping
 from typing import Any, cast
 
@@ -11,18 +12,18 @@ from datasets_app.models import Dataset
 from kernels_app import fields
 from kernels_app.models import Kernel
 from models_app import form_params
-from models_app.models import TrainDraft, TrainedModel
+from models_app.models import TrainedModel
 from models_app.orders import propose_name
 from projects_app.listing import whole
-from projects_app.models import ModelType, Project, User
+from projects_app.models import ModelType, Project
 
 SINGLE = ("model_type", "kernel", "name", "description", "devices", "base_model", "retrained_from", "origin")
 SEVERAL = ("train", "validation")
 BATCH = "batch"  # every input of the batch card begins with it
 WHOLE = "whole"  # in an address: it says everything; what it leaves out stands at the schema's default
 LONGEST_ADDRESS = 6000  # characters; proxies take 8 kB
-LONGEST_DRAFT = 500_000
 ASKED_BY = "asked_by"  # whose form it is
+FORM_ID = "form_id"  # one form from when it is opened until it is started, whatever is asked in between
 PASSING = (
     "csrfmiddlewaretoken",
     "start",
@@ -32,7 +33,8 @@ PASSING = (
     "confirmed",
     "shape",
     "typed",
-    "asked_by",
+    ASKED_BY,
+    FORM_ID,
     "shown",
     "data_remarks",
 )  # of one request only
@@ -45,6 +47,7 @@ def initial(project: Project, query: Mapping[str, Any]) -> QueryDict:
     if WHOLE in given:
         data.update(given)  # type: ignore[arg-type]
         data.pop(WHOLE, None)
+        data.pop(FORM_ID, None)
         return fill_usual(project, data)
     source = _source(project, query)
     if source:
@@ -81,6 +84,7 @@ def _source(project: Project, query: Mapping[str, Any]) -> tuple[TrainedModel, b
 def fill_usual(project: Project, data: QueryDict) -> QueryDict:
     """What was left open: one device, a proposed name, the model type that the datasets are for."""
     data.setdefault("devices", "1")
+    data.setdefault(FORM_ID, secrets.token_urlsafe(9))
     types = ModelType.objects.filter(project=project)
     train = Dataset.objects.filter(project=project, pk__in=filter(None, map(whole, data.getlist("train"))))
     if not data.get("model_type"):
@@ -136,7 +140,7 @@ def _query(found: Any) -> QueryDict:
     return data
 
 
-# --- kept: in the address, as a draft ---
+# --- kept in the address; as a draft, see `drafts` ---
 
 
 def address(project: Project, data: QueryDict, kernel: Kernel | None, model_type: ModelType | None) -> str:
@@ -174,21 +178,3 @@ def _usual_settings(project: Project, kernel: Kernel, model_type: ModelType | No
     fresh = QueryDict(mutable=True)
     form_params.put(fresh, kernel.schema, form_params.starting(project, kernel, model_type))
     return _settings(_query(fields.fill_defaults(kernel.schema, fresh)))
-
-
-def keep_draft(project: Project, user: User, data: QueryDict) -> None:
-    """Remember what was typed, for this user and project. Files cannot be remembered."""
-    kept = data.copy()
-    for name in PASSING:
-        kept.pop(name, None)
-    text = kept.urlencode()
-    if len(text) <= LONGEST_DRAFT and "%00" not in text:
-        TrainDraft.objects.update_or_create(project=project, user=user, defaults={"data": text})
-
-
-def draft_of(project: Project, user: User) -> TrainDraft | None:
-    return TrainDraft.objects.filter(project=project, user=user).first()
-
-
-def drop_draft(project: Project, user: User) -> None:
-    TrainDraft.objects.filter(project=project, user=user).delete()

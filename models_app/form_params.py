@@ -18,6 +18,7 @@ from projects_app.models import ModelType, Project
 VIEW, TEXT = "params_view", "params_json"  # "json" or nothing; the text of the JSON view
 LONGEST, MOST_LINES = 100_000, 5_000  # of the text
 LISTS = (fields.EXTRA_KEY, fields.EXTRA_VALUE)
+UNKNOWN = ("additionalProperties", "unevaluatedProperties")  # rules that a setting breaks by its name
 
 
 @dataclass(frozen=True)
@@ -30,13 +31,16 @@ class Place:
 
 @dataclass(frozen=True)
 class Params:
-    """What the form says of the settings. `problems`: what could not be read at all, it blocks the start."""
+    """What the form says of the settings. `problems`: what could not be read at all, it blocks the start.
+
+    `rows`: the names of the settings without a field, as the page lists them."""
 
     kernel_schema: dict[str, Any]
     values: dict[str, Any]
     problems: list[schema.Problem] = field(default_factory=list)
     text: str = ""
     source: jsontext.JsonText | None = None  # None in the view of fields
+    rows: tuple[str, ...] = ()
 
     @property
     def is_json(self) -> bool:
@@ -52,12 +56,26 @@ class Params:
         """The numbers of the lines of the text."""
         return range(1, min(self.text.count("\n"), MOST_LINES) + 2)
 
-    def place(self, pointer: str, inputs: Sequence[fields.Field] = ()) -> Place:
-        """Of what `pointer` (in model.json) points to; `inputs`: those that the page has."""
+    def place(self, pointer: str, inputs: Sequence[fields.Field] = (), keyword: str = "") -> Place:
+        """Of what `pointer` (in model.json) points to; `inputs`: what the page has, `keyword`: the broken rule."""
         if self.source is None:
-            return Place(next(_covering(inputs, pointer), "params"))
+            return Place(next(_covering(inputs, pointer), "") or self._row(pointer, keyword) or "params")
         fault = self.source.error
         return Place(TEXT, fault.line if fault else self.source.line_of_setting(pointer))
+
+    def _row(self, pointer: str, keyword: str) -> str:
+        """The input among the other settings, the last of that name: its name where that is wrong, else its value."""
+        name = _top(pointer)
+        found = [n for n, key in enumerate(self.rows) if key == name]
+        if not found or not pointer.startswith(f"/{schema.PARAMS}/"):
+            return ""
+        is_name = keyword in UNKNOWN and pointer == schema.pointer_of((schema.PARAMS, name))
+        return f"{fields.EXTRA_KEY if is_name else fields.EXTRA_VALUE}_{found[-1]}"
+
+
+def row_places(rows: Sequence[Any]) -> list[str]:
+    """Every input among the other settings that has room for a complaint."""
+    return [f"{name}_{n}" for n in range(len(rows)) for name in LISTS]
 
 
 def read(kernel_schema: dict[str, Any], data: QueryDict) -> Params:
@@ -65,7 +83,7 @@ def read(kernel_schema: dict[str, Any], data: QueryDict) -> Params:
     if data.get(VIEW) == "json":
         return _read_text(kernel_schema, str(data.get(TEXT, "")))
     found = fields.decode(kernel_schema, data)
-    return Params(kernel_schema, found.values, list(found.problems))
+    return Params(kernel_schema, found.values, list(found.problems), rows=tuple(data.getlist(fields.EXTRA_KEY)))
 
 
 def _read_text(kernel_schema: dict[str, Any], text: str) -> Params:
@@ -92,8 +110,9 @@ def _covering(inputs: Sequence[fields.Field], pointer: str) -> Iterator[str]:
 
 
 def complaints(found: Params) -> list[schema.Problem]:
-    """What the schema says of the settings."""
-    return schema.check_params(found.kernel_schema, found.values)
+    """What the schema says of the settings, in the names of the view that they are in."""
+    label = None if found.is_json else fields.labels(found.kernel_schema)
+    return schema.check_params(found.kernel_schema, found.values, label=label)
 
 
 def as_text(values: Mapping[str, Any]) -> str:

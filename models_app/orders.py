@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import dataclasses
+from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from typing import Any
@@ -16,10 +17,9 @@ from datasets_app import checks, snapshots
 from datasets_app.models import Dataset, Snapshot
 from jobs import queue
 from jobs.models import Job
-from kernels_app import describe, schema
-from kernels_app.contract.files import is_text
+from kernels_app import describe, fields, schema
 from kernels_app.models import Kernel, KernelState
-from models_app import extra_files
+from models_app import extra_files, model_json
 from models_app.models import Operation, Origin, Sweep, TrainedModel, Validation
 from projects_app.models import ModelType, Project, User
 
@@ -28,11 +28,12 @@ from projects_app.models import ModelType, Project, User
 class Complaint:
     """What is wrong with an order: the field (a parameter's is `params.<name>`) and a sentence.
 
-    `pointer`: where in `model.json`, for what is wrong with the settings."""
+    `pointer`, `keyword`: where in `model.json` and which rule, for what is wrong with the settings."""
 
     field: str
     message: str
     pointer: str = ""
+    keyword: str = dataclasses.field(default="", compare=False)
 
 
 class OrderRefused(Exception):
@@ -54,7 +55,7 @@ class Report:
 
 @dataclass
 class TrainOrder:
-    """What a training shall be. `params`: the schema's `training_params`."""
+    """What a training shall be. `params`: the schema's `training_params`; `by_title`: for who sees titles, no keys."""
 
     project: Project
     model_type: ModelType
@@ -73,6 +74,7 @@ class TrainOrder:
     sweep: Sweep | None = None
     varied: dict[str, Any] = field(default_factory=dict)
     snapshot: Snapshot | None = None  # where many trainings share one; else it is taken at the start
+    by_title: bool = False
 
     def settings(self) -> dict[str, Any]:
         """The `model.json` of the run."""
@@ -87,11 +89,7 @@ class TrainOrder:
         report.errors += _kernel_complaints(self.kernel, self.project, self.model_type, "training")
         report.errors += self._name_complaints()
         report.errors += self._base_complaints()
-        report.errors += [
-            Complaint(f"params.{problem.name}" if problem.name else "params", problem.message, problem.pointer or "/")
-            for problem in schema.check(self.kernel.schema, self.settings())
-        ]
-        report.errors += self._text_complaints()
+        report.errors += self._settings_complaints()
         report.warnings += self._base_warnings()
         self._check_devices(report)
         self._check_datasets(report)
@@ -194,12 +192,17 @@ class TrainOrder:
             found.append(text % {"classes": ", ".join(lost)})
         return found
 
-    def _text_complaints(self) -> list[Complaint]:
-        """JSON can spell characters that no file and no database takes."""
-        bad = [name for name, value in self.params.items() if not all(map(is_text, _texts(value)))]
-        text = _("This holds characters that cannot be kept.")
-        escaped = {name: name.replace("~", "~0").replace("/", "~1") for name in bad}
-        return [Complaint(f"params.{name}", text, f"/{schema.PARAMS}/{escaped[name]}") for name in bad]
+    def _settings_complaints(self) -> list[Complaint]:
+        """What the schema says; and JSON can spell characters that no file and no database takes."""
+        label = fields.labels(self.kernel.schema) if self.by_title else None
+        found = schema.check(self.kernel.schema, self.settings(), label)
+        for name in (name for name, value in self.params.items() if not model_json.is_keepable(value)):
+            path = (schema.PARAMS, name)
+            called = label(path) if label else fields.joined([name])
+            text = schema.about(called, _("holds characters that cannot be kept"))
+            found.append(schema.Problem(schema.pointer_of(path), name, text))
+        named = [(f"params.{one.name}" if one.name else "params", one) for one in found]
+        return [Complaint(name, one.message, one.pointer or "/", one.keyword) for name, one in named]
 
     def _check_devices(self, report: Report) -> None:
         low, high = self.kernel.gpu_range
@@ -286,15 +289,6 @@ class ValidationOrder:
             return []
         text = _("No image of %(names)s is labelled for %(type)s: there is nothing to compare with.")
         return [Complaint("datasets", text % {"names": ", ".join(bare), "type": model_type.code})]
-
-
-def _texts(value: Any) -> Iterator[str]:
-    """Every text in a JSON value, keys too."""
-    if isinstance(value, str):
-        yield value
-    elif isinstance(value, dict | list):
-        for part in [*value, *value.values()] if isinstance(value, dict) else value:
-            yield from _texts(part)
 
 
 def _kernel_complaints(kernel: Kernel, project: Project, model_type: ModelType, operation: str) -> list[Complaint]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import zlib
+from dataclasses import replace
 from functools import cached_property
 from typing import Any, cast
 
@@ -14,49 +15,22 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from datasets_app.models import Dataset
+from datasets_app.remarks import Remark
 from jobs import queue
-from jobs.models import TERMINAL
 from kernels_app import fields, schema
 from kernels_app.models import Kernel
-from models_app import form_data, form_params
+from models_app import form_data, form_params, model_json
 from models_app.choices import sorted_kernels
+from models_app.form_inputs import DatasetsField, FilesField
 from models_app.models import Origin, Preset, TrainedModel
 from models_app.orders import Complaint, Report, TrainOrder
 from models_app.sweeps.plan import SweepPlan
 from models_app.sweeps.starting import SweepOrder
+from projects_app.korean import fluent
 from projects_app.listing import whole
 from projects_app.models import ModelType, Project
 
 MOST_SAID = 50  # complaints at one place; who mends these sees the next
-
-
-class FilesInput(forms.ClearableFileInput):
-    allow_multiple_selected = True
-
-
-class FilesField(forms.FileField):
-    """Several files, together not larger than the installation allows."""
-
-    widget = FilesInput
-
-    def clean(self, data: Any, initial: Any = None) -> list[Any]:
-        files = [super(FilesField, self).clean(file, initial) for file in data or []]
-        if sum(file.size for file in files) > settings.ETC_LIMIT:
-            limit = settings.ETC_LIMIT // 1024**2
-            raise forms.ValidationError(_("The extra files may have at most %(n)d MB together.") % {"n": limit})
-        if len({file.name for file in files}) < len(files):
-            raise forms.ValidationError(_("Two extra files have the same name."))
-        return files
-
-
-class DatasetsField(forms.ModelMultipleChoiceField):
-    """Several datasets. What is no number is none of them; the database is not asked for it."""
-
-    def clean(self, value: Any) -> Any:
-        for given in value or []:
-            if whole(str(given)) is None:
-                raise forms.ValidationError(self.error_messages["invalid_choice"], params={"value": given})
-        return super().clean(value)
 
 
 class TrainForm(forms.Form):
@@ -80,6 +54,7 @@ class TrainForm(forms.Form):
     def __init__(self, project: Project, data: QueryDict, files: Any = None) -> None:
         self.project = project
         self.said = self.refused = ""  # what one of the form's buttons did
+        self.remarks: list[Remark] = []  # on what it did
         self.line_errors: list[tuple[int, str]] = []
         super().__init__(data, files)
         self.model_types = ModelType.objects.filter(project=project)
@@ -132,15 +107,6 @@ class TrainForm(forms.Form):
         return queryset.filter(pk=value).first() if value else None
 
     @cached_property
-    def base_models(self) -> list[TrainedModel]:
-        """Those that left weights, the newest first."""
-        if not self.chosen_type:
-            return []
-        models: Any = cast(forms.ModelChoiceField, self.fields["base_model"]).queryset
-        models = models.filter(model_type__training_type=self.chosen_type.training_type)
-        return [m for m in models.filter(job__state__in=TERMINAL).order_by("-pk")[:200] if m.has_checkpoint]
-
-    @cached_property
     def settings(self) -> form_params.Params | None:
         """What was typed into the settings; None without a kernel."""
         return form_params.read(self.chosen_kernel.schema, cast(QueryDict, self.data)) if self.chosen_kernel else None
@@ -152,6 +118,22 @@ class TrainForm(forms.Form):
             return []
         origin = self.origin_model.params if self.origin_model else None
         return fields.fields(self.chosen_kernel.schema, self.data, origin)
+
+    def keep_rows(self, data: QueryDict) -> None:
+        """Complaints go to the other settings as the page lists them, though one of them may have its field by now."""
+        if self.settings:
+            self.settings = replace(self.settings, rows=tuple(data.getlist(fields.EXTRA_KEY)))
+
+    def beside(self) -> list[Remark]:
+        """On what stands beside the settings where the text is a whole model.json."""
+        source = self.settings.source if self.settings else None
+        return model_json.remarks(source.value, self.own()) if source else []
+
+    def own(self) -> model_json.Form:
+        """What the form says where a model.json may say something else."""
+        kind = self.chosen_type
+        again = self._chosen("retrained_from", TrainedModel.objects.filter(project=self.project))
+        return model_json.Form(kind.training_type if kind else "", kind.code if kind else "", _image_types(again))
 
     def carried(self) -> list[tuple[str, str]]:
         """Without a kernel there are no inputs for the settings: what was typed waits unseen for the next one."""
@@ -172,23 +154,6 @@ class TrainForm(forms.Form):
     def allows_extra(self) -> bool:
         """Whether the schema takes settings that it does not name."""
         return self.chosen_kernel is not None and fields.allows_extra(self.chosen_kernel.schema)
-
-    def origin_marks(self) -> dict[str, str]:
-        """What differs from the model that this form came from, beside the settings: by field, what it had."""
-        model = self.origin_model
-        if model is None:
-            return {}
-        both: dict[str, Any] = {"train": model.train_datasets, "validation": model.validation_datasets}
-        sets = {name: list(chosen.values_list("pk", "name")) for name, chosen in both.items()}
-        same = {
-            "kernel": self.chosen_kernel == model.kernel,
-            "devices": str(self.data.get("devices", "")) == str(model.devices),
-            "train": {pk for pk, _name in sets["train"]} == self.chosen_train,
-            "validation": {pk for pk, _name in sets["validation"]} == self.chosen_validation,
-        }
-        had = {"kernel": str(model.kernel), "devices": str(model.devices)}
-        had |= {name: ", ".join(name for _pk, name in found) or "–" for name, found in sets.items()}
-        return {name: had[name] for name, is_same in same.items() if not is_same}
 
     @property
     def preset(self) -> Preset | None:
@@ -240,13 +205,13 @@ class TrainForm(forms.Form):
         return report
 
     def _complaint(self, problem: schema.Problem) -> Complaint:
-        return Complaint("params", problem.message, problem.pointer or "/")
+        return Complaint("params", problem.message, problem.pointer or "/", problem.keyword)
 
     def _say(self, complaint: Complaint) -> None:
         """Put it where its field is, in the JSON text at its line."""
-        name, message = complaint.field, complaint.message
+        name, message = complaint.field, fluent(complaint.message)
         if complaint.pointer and self.settings:
-            place = self.settings.place(complaint.pointer, self.params)
+            place = self.settings.place(complaint.pointer, self.params, complaint.keyword)
             name = place.name
             if place.line is not None:
                 self.line_errors.append((place.line, message))
@@ -274,8 +239,9 @@ class TrainForm(forms.Form):
             base_model=clean.get("base_model"),
             retrained_from=clean.get("retrained_from"),
             origin=self._origin(),
-            image_types=self._image_types(),
+            image_types=_image_types(clean.get("retrained_from")),
             extra_files=clean.get("etc") or [],
+            by_title=not self.settings.is_json,
         )
 
     def _params(self) -> dict[str, Any]:
@@ -284,12 +250,6 @@ class TrainForm(forms.Form):
         if self.plan and self.plan.is_on and not self.plan.problems and 0 < self.plan.count <= settings.SWEEP_LIMIT:
             return values | next(iter(self.plan.points()), {})
         return values
-
-    def _image_types(self) -> list[str]:
-        """Those of the model that is trained once more."""
-        again = self.cleaned_data.get("retrained_from")
-        found = again.settings.get("trainable_image_type") if again else None
-        return found if isinstance(found, list) else []
 
     def batch(self) -> SweepOrder | None:
         """The order of a batch, where one is asked for."""
@@ -310,6 +270,12 @@ class TrainForm(forms.Form):
             for name in ("train", "validation", "name"):  # the order says these better
                 if not self.data.get(name):
                     self._errors.pop(name, None)  # type: ignore[attr-defined]
+
+
+def _image_types(again: TrainedModel | None) -> list[str]:
+    """Those of the model that is trained once more."""
+    found = again.settings.get("trainable_image_type") if again else None
+    return found if isinstance(found, list) else []
 
 
 def _shape(params: Any) -> list[str]:

@@ -14,6 +14,7 @@ from django.views.decorators.http import require_GET, require_POST
 
 from models_app.models import Sweep
 from models_app.sweeps import plots, pruning
+from models_app.sweeps.facts import facts_of
 from models_app.sweeps.plan import LARGEST
 from models_app.sweeps.table import Table
 from projects_app import listing
@@ -43,7 +44,7 @@ def detail(request: HttpRequest, project: Project, pk: int) -> HttpResponse:
         "section": "models",
     }
     if not request.htmx:  # type: ignore[attr-defined]
-        return render(request, "sweeps/detail.html", context)
+        return render(request, "sweeps/detail.html", context | {"facts": facts_of(sweep, table)})
     part = "_plots" if request.htmx.target == "sweep-plots" else "_table"  # type: ignore[attr-defined]
     answer = render(request, f"sweeps/{part}.html", context)
     if not table.is_live:

@@ -10,7 +10,7 @@ from django import forms
 from django.contrib import messages
 from django.core.paginator import Paginator
 from django.db import transaction
-from django.db.models import Count, F, QuerySet
+from django.db.models import F, QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.translation import gettext as _
@@ -24,11 +24,10 @@ from jobs.models import State
 from jobs.views import job_context
 from kernels_app.contract import ContractError, results
 from kernels_app.models import Kernel
-from models_app import files, overlays
-from models_app.choices import labelled_counts
+from models_app import choices, files, overlays
+from models_app.form_inputs import DatasetsField
 from models_app.models import Operation, Prediction, TrainedModel, Validation
 from models_app.orders import OrderRefused, ValidationOrder, why_not
-from models_app.train_form import DatasetsField
 from projects_app import listing
 from projects_app.access import project_view
 from projects_app.models import Project, Role, User
@@ -78,14 +77,11 @@ def start(request: HttpRequest, project: Project, model: int) -> HttpResponse:
         except OrderRefused as refusal:
             for complaint in refusal.complaints:
                 form.add_error(complaint.field if complaint.field in form.fields else None, complaint.message)
-    labelled = labelled_counts(project, found.model_type)
-    datasets = Dataset.objects.filter(project=project).annotate(count=Count("images")).order_by("name")
-    rows = [(dataset, dataset.count, labelled.get(dataset.pk, 0)) for dataset in datasets]  # type: ignore[attr-defined]
     if form.is_bound:
-        chosen = set(map(listing.whole, request.POST.getlist("datasets")))
+        chosen = {pk for text in request.POST.getlist("datasets") if (pk := listing.whole(text)) is not None}
     else:
         chosen = {dataset.pk for dataset in found.validation_datasets.all()}
-    context = {"model": found, "form": form, "rows": rows, "chosen": chosen}
+    context = {"model": found, "form": form, "picker": choices.datasets(project, found.model_type, chosen)}
     return render(request, "validations/start.html", context, status=422 if form.is_bound else 200)
 
 

@@ -1,4 +1,4 @@
-"""Launchers: start, poll, stop, and a JSON handle that another process can go on with."""
+"""Launchers: start, poll, stop, what it took, and a JSON handle that another process can go on with."""
 
 from __future__ import annotations
 
@@ -25,6 +25,9 @@ class Launcher(Protocol):
 
     def poll(self, handle: Handle) -> int | None:
         """None while any process of it lives, then the exit code (-n: killed by signal n). Raises Lost."""
+
+    def peak_memory(self, handle: Handle) -> int | None:
+        """Once it has ended: the most memory that its processes had together, in bytes. None where nobody knows."""
 
     def stop(self, handle: Handle) -> None:
         """SIGTERM now, SIGKILL to whatever is left after the grace. Does not wait; safe to call twice."""

@@ -66,6 +66,12 @@ def poll(handle: dict[str, Any]) -> int | None:
     return int(ended["code"])
 
 
+def peak_memory(handle: dict[str, Any]) -> int | None:
+    """Bytes at most; None where nobody knows: it runs, it was lost, or an older shim started it."""
+    found = (_read(Path(handle["folder"]) / shim.EXIT) or {}).get("peak_memory")
+    return found if isinstance(found, int) and 0 < found < 2**63 else None
+
+
 def stop(handle: dict[str, Any]) -> None:
     """SIGTERM through the shim, which sees to the rest; to the program itself where the shim is gone."""
     started = _read(Path(handle["folder"]) / shim.STARTED) or {}

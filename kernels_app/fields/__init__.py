@@ -1,7 +1,8 @@
 """The fields of a kernel's settings: out of its schema into form data, and back, without losing anything.
 
 `texts` says how one value stands in one input, `shape` what a schema asks for, `forms` turns settings into form data
-and back, `moving` takes them to another kernel, and `showing` makes what a page shows.
+and back, `moving` takes them to another kernel, `showing` makes what a page shows, and `titles` names a setting for
+people.
 """
 
 from kernels_app.fields.forms import Decoded, allows_extra, decode, encode, fill_defaults, reset, set_aside
@@ -17,6 +18,7 @@ from kernels_app.fields.names import (
     html_name_of,
 )
 from kernels_app.fields.showing import Field, fields
+from kernels_app.fields.titles import entries, joined, labels
 
 __all__ = [
     "ASIDE_KEY",
@@ -31,10 +33,13 @@ __all__ = [
     "allows_extra",
     "decode",
     "encode",
+    "entries",
     "fields",
     "fill_defaults",
     "html_name",
     "html_name_of",
+    "joined",
+    "labels",
     "move",
     "reset",
     "set_aside",

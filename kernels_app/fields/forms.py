@@ -13,9 +13,10 @@ from kernels_app import schema as schemas
 from kernels_app.fields import names
 from kernels_app.fields.growing import tree
 from kernels_app.fields.names import Lists
-from kernels_app.fields.reading import aside_of, at, extras_of, pairs_of, problem, put_pairs, read_section
+from kernels_app.fields.reading import aside_of, at, extras_of, pairs_of, problem, put_pairs, read_section, unreadable
 from kernels_app.fields.shape import Node, Section
 from kernels_app.fields.texts import ABSENT, same
+from kernels_app.fields.titles import labels
 from kernels_app.fields.writing import blank, filled, write_node, write_section
 
 
@@ -56,12 +57,14 @@ def decode(schema: dict[str, Any], data: Any) -> Decoded:
     """Settings out of form data. Inputs that are not there are absent settings; `fill_defaults` puts defaults in."""
     section, lists = tree(schema), names.lists_of(data)
     extra, problems = extras_of(lists)
-    reading = read_section(section, lists, extra)
+    reading, label = read_section(section, lists, extra), labels(schema)
     live = reading.layout.live
     for name in section.nodes:
-        problems += reading.faults.get(name, []) if name in live else []
+        for one in reading.faults.get(name, []) if name in live else []:
+            problems.append(unreadable(one, label((schemas.PARAMS, *one.path))))
         if name in live and name in reading.typed and name in extra:
-            problems.append(problem((name,), _("%(name)s is set twice.") % {"name": name}))
+            text = _("%(name)s is set twice: here and as “%(key)s” among the other settings.")
+            problems.append(problem((name,), text % {"name": label((schemas.PARAMS, name)), "key": name}))
     return Decoded(reading.values | extra, problems, aside_of(section, lists, reading))
 
 

@@ -15,8 +15,17 @@ from kernels_app.fields import names, texts
 from kernels_app.fields.names import Lists, last
 from kernels_app.fields.shape import Layout, Node, Section
 from kernels_app.fields.texts import ABSENT, Unreadable, same
+from projects_app.korean import fluent
 
 MOST_PAIRS = 200  # settings that the schema has no field for, or that are set aside
+
+
+@dataclass(frozen=True)
+class Unread:
+    """A text that should be JSON and is not, and whose it is."""
+
+    path: names.Path
+    fault: jsontext.JsonFault
 
 
 @dataclass
@@ -25,7 +34,7 @@ class Reading:
 
     typed: dict[str, Any]
     layout: Layout
-    faults: dict[str, list[schemas.Problem]] = field(default_factory=dict)  # by setting
+    faults: dict[str, list[Unread]] = field(default_factory=dict)  # by setting
     inner: dict[str, dict[str, Any]] = field(default_factory=dict)  # set aside within a group
 
     @property
@@ -37,13 +46,13 @@ class Reading:
 def read_section(section: Section, lists: Lists, extra: Mapping[str, Any] | None = None) -> Reading:
     """What the inputs of a section say. `extra`: settings beside them, which have a say in what counts."""
     typed: dict[str, Any] = {}
-    faults: dict[str, list[schemas.Problem]] = {}
+    faults: dict[str, list[Unread]] = {}
     inner: dict[str, dict[str, Any]] = {}
     for name, node in section.nodes.items():
         try:
             value, faults[name], aside = read_node(node, lists)
         except Unreadable as wrong:
-            faults[name] = [_unreadable(node.path, wrong.fault)]
+            faults[name] = [Unread(node.path, wrong.fault)]
             continue
         if value is not ABSENT:
             typed[name] = value
@@ -52,15 +61,15 @@ def read_section(section: Section, lists: Lists, extra: Mapping[str, Any] | None
     return Reading(typed, section.settled(typed, extra or {}), faults, inner)
 
 
-def read_node(node: Node, lists: Lists) -> tuple[Any, list[schemas.Problem], dict[str, Any]]:
+def read_node(node: Node, lists: Lists) -> tuple[Any, list[Unread], dict[str, Any]]:
     """The value (or ABSENT), what is unreadable within it, and what is set aside within it. Raises Unreadable."""
     mode = last(lists, names.mode_name(node.path))
     if node.section is None or mode in (texts.JSON, texts.NULL):
         return texts.read(node, last(lists, names.html_name(node.path)), mode), [], {}
     reading = read_section(node.section, lists)
     live = reading.layout.live
-    problems = [problem for name, found in reading.faults.items() if name in live for problem in found]
-    return reading.values or ABSENT, problems, aside_of(node.section, lists, reading)
+    faults = [fault for name, found in reading.faults.items() if name in live for fault in found]
+    return reading.values or ABSENT, faults, aside_of(node.section, lists, reading)
 
 
 def aside_of(section: Section, lists: Lists, reading: Reading) -> dict[str, Any]:
@@ -86,7 +95,7 @@ def extras_of(lists: Lists) -> tuple[dict[str, Any], list[schemas.Problem]]:
         if read is None:
             continue
         if read.error:
-            problems.append(_unreadable((key,), read.error))
+            problems.append(unreadable(Unread((key,), read.error), key))
         elif key in found:
             problems.append(problem((key,), _("%(name)s is set twice.") % {"name": key}))
         else:
@@ -111,14 +120,16 @@ def _lenient(text: str) -> Any:
     return text if read.error else read.value
 
 
-def _unreadable(path: names.Path, fault: jsontext.JsonFault) -> schemas.Problem:
+def unreadable(one: Unread, name: str) -> schemas.Problem:
+    """In words. `name`: what the reader knows the setting by."""
     text = _("%(name)s cannot be read as JSON. Line %(line)d, column %(column)d: %(fault)s")
-    values = {"name": ".".join(path), "line": fault.line, "column": fault.column, "fault": fault.message}
-    return problem(path, text % values)
+    fault = one.fault
+    values = {"name": name, "line": fault.line, "column": fault.column, "fault": fault.message}
+    return problem(one.path, text % values)
 
 
 def problem(path: names.Path, message: str) -> schemas.Problem:
-    return schemas.Problem(names.pointer_of(path), ".".join(path), message, "json")
+    return schemas.Problem(names.pointer_of(path), ".".join(path), fluent(message), "json")
 
 
 def at(values: Any, path: names.Path) -> Any:

@@ -18,14 +18,16 @@ from kernels_app.schema.document import (
 )
 from kernels_app.schema.faults import Fault, faults
 from kernels_app.schema.verdict import check, check_params
-from kernels_app.schema.words import Problem, shown
+from kernels_app.schema.words import Label, Problem, about, shown
 
 __all__ = [
     "PARAMS",
     "READ_ONLY",
     "Compiled",
     "Fault",
+    "Label",
     "Problem",
+    "about",
     "check",
     "check_params",
     "compiled",

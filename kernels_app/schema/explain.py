@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from itertools import groupby
 from typing import Any
 
@@ -12,14 +12,25 @@ from jsonschema import ValidationError
 
 from kernels_app.schema.compiled import extras
 from kernels_app.schema.document import PARAMS, pointer_of, resolve
-from kernels_app.schema.words import Problem, form, sentence, shown
+from kernels_app.schema.words import Label, Problem, about, form, sentence, shown
+from projects_app.korean import fluent
+
+DEEPER = ("properties", "patternProperties", "prefixItems")  # the next step of a rule leads into a value
 
 
 class Words:
-    """Sentences about one `model.json`. `document`: the whole schema; `settings`: the whole `model.json`."""
+    """Sentences about one `model.json`. `document`: the whole schema; `settings`: the whole `model.json`.
 
-    def __init__(self, document: dict[str, Any], settings: Any) -> None:
-        self.document, self.settings = document, settings
+    `label`: says what the reader knows a setting by; without it that is its key."""
+
+    def __init__(self, document: dict[str, Any], settings: Any, label: Label | None = None) -> None:
+        self.document, self.settings, self.label = document, settings, label
+
+    def name(self, path: list[Any]) -> str:
+        return self.label(path) if self.label else _dotted(path)
+
+    def labelled(self, path: list[Any], text: str) -> str:
+        return about(self.label(path), text) if self.label and path else _labelled(_dotted(path), text)
 
     def of(self, error: ValidationError) -> Iterator[Problem]:
         """At least one problem for every error."""
@@ -32,19 +43,19 @@ class Words:
             yield from self._unknown(error, path)
         elif "propertyNames" in error.absolute_schema_path and _is_name(error):
             text = _("the name %(name)s is not allowed here") % {"name": shown(error.instance)}
-            yield _problem(path, _labelled(path, text), "propertyNames")
+            yield _problem(path, _labelled(self.name(path) if path else "", text), "propertyNames")
         elif error.validator in ("anyOf", "oneOf"):
             yield from self._alternatives(error, path)
         elif error.validator is None:
             yield from self._forbidden(error, path)
         else:
             text = self._not(error) if error.validator == "not" else _said(error)
-            yield _problem(path, _labelled(path, self._while(error, text)), str(error.validator))
+            yield _problem(path, self.labelled(path, self._while(error, text)), str(error.validator))
 
     def _missing(self, error: ValidationError, path: list[Any], names: Iterable[str]) -> Iterator[Problem]:
         when = self._condition(error)
         for name in names:
-            values = {"name": _dotted([*path, name]), "condition": when}
+            values = {"name": self.name([*path, name]), "condition": when}
             text = _("%(name)s is required when %(condition)s.") if when else _("%(name)s is required.")
             yield _problem([*path, name], text % values, "required")
 
@@ -53,7 +64,7 @@ class Words:
             for name in needed if given in error.instance else ():
                 if name not in error.instance:
                     text = _("%(name)s is required when %(other)s is set.")
-                    values = {"name": _dotted([*path, name]), "other": _dotted([*path, given])}
+                    values = {"name": self.name([*path, name]), "other": self.name([*path, given])}
                     yield _problem([*path, name], text % values, "dependentRequired")
 
     def _unknown(self, error: ValidationError, path: list[Any]) -> Iterator[Problem]:
@@ -66,7 +77,7 @@ class Words:
         for name in sorted(found):
             yield _problem([*path, name], _not_a_setting([*path, name], name, known), str(error.validator))
         if not found:  # never without a word
-            yield _problem(path, _labelled(path, sentence("", None, error.instance)), str(error.validator))
+            yield _problem(path, self.labelled(path, sentence("", None, error.instance)), str(error.validator))
 
     def _forbidden(self, error: ValidationError, path: list[Any]) -> Iterator[Problem]:
         """Settings whose schema is `false`. jsonschema does not say which of its neighbours it is."""
@@ -74,9 +85,9 @@ class Words:
         names = [name for name in section if name in node and node[name] is False] if isinstance(node, dict) else []
         for name in names:
             text = self._while(error, sentence(None, None, section[name]))
-            yield _problem([*path, name], _labelled([*path, name], text), "properties")
+            yield _problem([*path, name], self.labelled([*path, name], text), "properties")
         if not names:
-            yield _problem(path, _labelled(path, self._while(error, sentence(None, None, error.instance))), "")
+            yield _problem(path, self.labelled(path, self._while(error, sentence(None, None, error.instance))), "")
 
     def _schema_at(self, steps: Iterable[Any]) -> Any:
         node: Any = self.document
@@ -109,7 +120,7 @@ class Words:
             text = _("must be one of these: %(forms)s; you gave %(given)s")
         else:
             text = _("has none of the forms it may have; you gave %(given)s")
-        yield _problem(path, _labelled(path, self._while(error, text % values)), str(error.validator))
+        yield _problem(path, self.labelled(path, self._while(error, text % values)), str(error.validator))
 
     def _not(self, error: ValidationError) -> str:
         words = form(resolve(error.validator_value, self.document))
@@ -123,20 +134,26 @@ class Words:
     def _condition(self, error: ValidationError) -> str:
         """Under which `if` the rule stands, in words: "solver is “sgd”"; "" where it is none that words say easily."""
         node: Any = self.document
-        found, before = "", ""
+        found, before, depth = "", "", 0  # `depth`: how far into the settings the rules before lead
         for step in error.absolute_schema_path:
             node = resolve(node, self.document) if isinstance(node, dict) else node
             if step in ("then", "else") and before != "properties" and isinstance(node, dict) and "if" in node:
-                found = _condition_words(resolve(node["if"], self.document), step == "then") or found
+                name = self._name_beside(list(error.absolute_path)[:depth])
+                found = _condition_words(resolve(node["if"], self.document), step == "then", name) or found
             try:
                 node = node[step]
             except (KeyError, IndexError, TypeError):
                 return found
-            before = str(step)
+            depth += before in DEEPER or (step in ("items", "additionalProperties") and isinstance(node, dict))
+            before = "" if before in DEEPER else str(step)
         return found
 
+    def _name_beside(self, path: list[Any]) -> Callable[[str], str]:
+        """What a setting of the object at `path` is called in a condition."""
+        return (lambda key: self.name([*path, key])) if self.label else str
 
-def _condition_words(part: dict[str, Any], holds: bool) -> str:
+
+def _condition_words(part: dict[str, Any], holds: bool, name_of: Callable[[str], str]) -> str:
     properties = part.get("properties")
     if not isinstance(properties, dict) or not properties or set(part) - {"properties", "required", "type"}:
         return ""
@@ -146,7 +163,7 @@ def _condition_words(part: dict[str, Any], holds: bool) -> str:
         values = rule["enum"] if isinstance(rule, dict) and isinstance(rule.get("enum"), list) else values
         if not values or set(rule) - {"const", "enum", "type"}:
             return ""
-        found.append((name, _(" or ").join(shown(value) for value in values)))
+        found.append((name_of(name), _(" or ").join(shown(value) for value in values)))
     if not holds and len(found) > 1:
         return ""
     text = _("%(name)s is %(value)s") if holds else _("%(name)s is not %(value)s")
@@ -212,11 +229,10 @@ def _not_a_setting(path: list[Any], name: str, known: set[str]) -> str:
 
 def _problem(path: list[Any], message: str, keyword: str) -> Problem:
     name = _dotted(path) if len(path) > 1 and path[0] == PARAMS else ""
-    return Problem(pointer_of(path), name, message, keyword)
+    return Problem(pointer_of(path), name, fluent(message), keyword)
 
 
-def _labelled(path: list[Any], text: str) -> str:
-    label = _dotted(path)
+def _labelled(label: str, text: str) -> str:
     return f"{label}: {text}" if label else text[:1].upper() + text[1:]
 
 

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
+from projects_app.korean import fluent
+
+Label = Callable[[Sequence[Any]], str]  # what the reader knows a path in `model.json` by
 WIDTH = 80  # characters of a value that a sentence quotes
 
 
@@ -21,6 +24,11 @@ class Problem:
     name: str
     message: str
     keyword: str = field(default="", compare=False)
+
+
+def about(name: str, text: str) -> str:
+    """What is wrong with what the reader knows by this name: "Learning rate must be at most 1; you gave 5." """
+    return fluent(_("%(name)s %(sentence)s.") % {"name": name, "sentence": text})
 
 
 def shown(value: Any) -> str:

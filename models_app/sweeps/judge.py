@@ -46,8 +46,9 @@ class Judge:
         self.schema = alone | {"properties": schema.get("properties", {}) | {schemas.PARAMS: section}}
         self.validator = schemas.validator(self.schema)
 
-    def complaints(self, name: str, value: Any) -> Iterator[str]:
+    def complaints(self, name: str, value: Any, label: schemas.Label) -> Iterator[str]:
+        """`label`: what the value is called at the place where it stands."""
         document = {schemas.PARAMS: {name: value}}
         if not self.validator.is_valid(document):
-            for problem in schemas.check(self.schema, document):
+            for problem in schemas.check(self.schema, document, label):
                 yield problem.message

@@ -20,7 +20,8 @@ from models_app.sweeps.axes import Axis, as_key
 from models_app.sweeps.form import AxisField, axes_for_form
 from models_app.sweeps.judge import Judge, batchable
 from models_app.sweeps.naming import names
-from models_app.sweeps.reading import LISTS, PREFIX, RANGE, Inputs, Problems, read_list, read_range
+from models_app.sweeps.preview import Preview, preview
+from models_app.sweeps.reading import LISTS, PREFIX, RANGE, Inputs, Problems, quoted, read_list, read_range
 
 __all__ = ["PREFIX", "AxisField", "SweepPlan", "axes_for_form", "names"]
 
@@ -104,6 +105,11 @@ class SweepPlan:
             return ""
         return " × ".join(f"{size:,}" for size in sizes)
 
+    @property
+    def previews(self) -> dict[str, Preview]:
+        """By parameter the values that it takes, as far as they are known and right."""
+        return {name: preview(axis) for name, axis in self.axes.items()}
+
     def points(self) -> list[dict[str, Any]]:
         """What varies, for each training; never more than POINTS, so look at `count` first."""
         if not self.count:
@@ -152,7 +158,8 @@ def _whole(problems: Problems, name: str, text: str, *, least: int) -> int | Non
     value = int(text) if text.isascii() and text.isdigit() and len(text) <= 12 else -1
     if least <= value <= LARGEST:
         return value
-    allowed = _("%(field)s: must be a whole number from %(low)s to %(high)s; you gave %(given)s")
     labels = {"batch_random": _("Draw at random"), "batch_seed": _("Seed"), "batch_keep": _("Keep the best")}
-    problems.add(name, allowed, field=labels[name], low=f"{least:,}", high=f"{LARGEST:,}", given=text)
+    sentence = _("must be a whole number from %(low)s to %(high)s; you gave %(given)s")
+    limits = {"low": f"{least:,}", "high": f"{LARGEST:,}"}
+    problems.add(name, f"“{labels[name]}”", sentence, **limits, given=quoted(text))
     return None

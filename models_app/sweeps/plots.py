@@ -6,11 +6,13 @@ Coordinates are in the units of the view box, as texts, so that no language chan
 from __future__ import annotations
 
 import math
+import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 
 from models_app.sweeps.axes import as_key, text_of
 from models_app.sweeps.scores import Metric
@@ -18,9 +20,18 @@ from models_app.sweeps.table import Row, Table
 
 TONES = 5  # classes `tone-1` (best) … `tone-5`
 LABELS_MOST = 9  # of one axis
-LABEL_MOST = 16  # characters
-WIDTH, HEIGHT = 720, 300
-LEFT, RIGHT, TOP, BOTTOM = 64, 64, 44, 40  # room for labels
+LABEL_MOST = 13  # columns of a letter; Hangul takes two
+TITLE_MOST = 16
+COLUMN = 6.2  # units that a letter of a label takes
+LINE = 15  # units between labels above each other
+WIDTH, HEIGHT = 540, 280
+LEFT, RIGHT, TOP, BOTTOM = 84, 76, 44, 44  # room for labels
+APART = 116  # upright axes
+RADIUS, RADIUS_MOST = 5.0, 16.0
+NAMED = 5  # trainings at one point that are named; the rest are counted
+
+
+Toned = tuple[Row, int, bool]  # a training, its tone, whether it is the best one
 
 
 @dataclass(frozen=True)
@@ -58,7 +69,7 @@ class AxisView:
 
 @dataclass(frozen=True)
 class Mark:
-    """One training in a picture: a line's points, or a point."""
+    """One training in a picture: a line's points, or a point; of `count` that share one, the best."""
 
     url: str
     text: str
@@ -67,6 +78,12 @@ class Mark:
     points: str = ""
     x: str = ""
     y: str = ""
+    count: int = 1
+
+    @property
+    def radius(self) -> str:
+        """The area grows with the count."""
+        return _number(min(RADIUS * math.sqrt(self.count) + (2 if self.count > 1 or self.is_best else 0), RADIUS_MOST))
 
 
 @dataclass(frozen=True)
@@ -94,11 +111,11 @@ def parallel(table: Table, n: int) -> Picture | None:
         for name, values in zip(table.names, columns, strict=True)
     ]
     scales.append(_scale(metric.series, [_best(row, n) for row in rows]))
-    width = max(WIDTH, LEFT + RIGHT + 130 * (len(scales) - 1))
+    width = max(WIDTH, LEFT + RIGHT + APART * (len(scales) - 1))
     xs = [LEFT + (width - LEFT - RIGHT) * at / (len(scales) - 1) for at in range(len(scales))]
     bottom = HEIGHT - BOTTOM
     views = [
-        AxisView(_number(x), _cut(scale.title), scale.title, _ticks(scale, [*values], bottom, TOP))
+        AxisView(_number(x), _cut(scale.title, TITLE_MOST), scale.title, _ticks(scale, [*values], bottom, TOP))
         for x, scale, values in zip(xs, scales, [*columns, [_best(row, n) for row in rows]], strict=True)
     ]
     marks = []
@@ -120,18 +137,24 @@ def scatter(table: Table, name: str, n: int) -> Picture | None:
     up = _scale(metric.series, ys)
     bottom, right = HEIGHT - BOTTOM, WIDTH - RIGHT
     views = [
-        AxisView(_number(bottom), across.title, across.title, _ticks(across, xs, LEFT + 12, right - 12)),
-        AxisView(_number(LEFT), _cut(up.title), up.title, _ticks(up, ys, bottom - 12, TOP)),
+        AxisView(_number(bottom), across.title, across.title, _ticks(across, xs, LEFT + 20, right - 20)),
+        AxisView(_number(LEFT), _cut(up.title, TITLE_MOST), up.title, _ticks(up, ys, bottom - 20, TOP)),
     ]
-    marks = [
-        Mark(
-            row.model.get_absolute_url(), _words(table, row, n), tone, is_best,
-            x=_number(_place(across, row.values[at], LEFT + 12, right - 12)),
-            y=_number(_place(up, _best(row, n), bottom - 12, TOP)),
-        )
-        for row, tone, is_best in _toned(table, rows, n)
-    ]  # fmt: skip
-    return Picture(views, marks)
+    points: dict[tuple[str, str], list[Toned]] = {}
+    for toned in _toned(table, rows, n):
+        x = _place(across, toned[0].values[at], LEFT + 20, right - 20)
+        y = _place(up, _best(toned[0], n), bottom - 20, TOP)
+        points.setdefault((_number(x), _number(y)), []).append(toned)
+    return Picture(views, [_point(table, n, place, found) for place, found in points.items()])
+
+
+def _point(table: Table, n: int, place: tuple[str, str], found: list[Toned]) -> Mark:
+    """One or more trainings at the same place: it leads to the best of them and names them."""
+    row, tone, is_best = found[-1]
+    return Mark(
+        row.model.get_absolute_url(), _all_words(table, n, [one for one, *_rest in found[::-1]]), tone, is_best,
+        x=place[0], y=place[1], count=len(found),
+    )  # fmt: skip
 
 
 def _known(table: Table, n: int) -> list[Row]:
@@ -164,12 +187,17 @@ def _ticks(scale: Scale, values: Sequence[Any], first: float, last: float) -> li
     chosen = sorted(each.values(), key=scale.part)
     if len(chosen) > LABELS_MOST:
         chosen = _even(scale, chosen)
-    apart = 1 / (2 * LABELS_MOST)
-    kept: list[Any] = []
+    kept: list[tuple[float, str]] = []
     for value in chosen:
-        if not kept or scale.part(value) - scale.part(kept[-1]) >= apart:
-            kept.append(value)
-    return [Tick(_number(_place(scale, value, first, last)), _cut(_label(value))) for value in kept]
+        here = _place(scale, value, first, last), _cut(_label(value), LABEL_MOST)
+        if not kept or abs(here[0] - kept[-1][0]) >= _room(kept[-1][1], here[1], is_upright=first > last):
+            kept.append(here)
+    return [Tick(_number(place), text) for place, text in kept]
+
+
+def _room(one: str, other: str, *, is_upright: bool) -> float:
+    """How far apart two labels stand at least."""
+    return LINE if is_upright else COLUMN * (_columns(one) + _columns(other)) / 2 + COLUMN
 
 
 def _even(scale: Scale, values: list[Any]) -> list[Any]:
@@ -179,7 +207,7 @@ def _even(scale: Scale, values: list[Any]) -> list[Any]:
     return list({as_key(value): value for value in near}.values())
 
 
-def _toned(table: Table, rows: list[Row], n: int) -> list[tuple[Row, int, bool]]:
+def _toned(table: Table, rows: list[Row], n: int) -> list[Toned]:
     """Every row with its tone, 1 for the best fifth; the best last, that it is drawn over the others."""
     metric, best = table.metrics[n], table.best_by(n)
     in_order = sorted(rows, key=lambda row: metric.rank(_best(row, n)))
@@ -195,12 +223,30 @@ def _words(table: Table, row: Row, n: int) -> str:
     return text % {"name": row.model.name, "settings": settings, "metric": table.metrics[n].series, "value": score}
 
 
+def _all_words(table: Table, n: int, rows: list[Row]) -> str:
+    """The same for trainings at one point, the best first."""
+    if len(rows) == 1:
+        return _words(table, rows[0], n)
+    names = "; ".join(_words(table, row, n) for row in rows[:NAMED])
+    text = ngettext("%(n)s training here: %(names)s", "%(n)s trainings here: %(names)s", len(rows))
+    return text % {"n": len(rows), "names": names if len(rows) <= NAMED else f"{names}; …"}
+
+
 def _label(value: Any) -> str:
     return f"{value:.3g}" if isinstance(value, float) else text_of(value)
 
 
-def _cut(text: str) -> str:
-    return text if len(text) <= LABEL_MOST else f"{text[: LABEL_MOST - 1]}…"
+def _cut(text: str, most: int) -> str:
+    """At most so many columns."""
+    if _columns(text) <= most:
+        return text
+    while _columns(text) > most - 1:
+        text = text[:-1]
+    return f"{text}…"
+
+
+def _columns(text: str) -> int:
+    return sum(2 if unicodedata.east_asian_width(letter) in "WF" else 1 for letter in text)
 
 
 def _number(value: float) -> str:

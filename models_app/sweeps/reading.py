@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 from functools import cached_property
@@ -12,7 +12,8 @@ from typing import Any
 from django.http import QueryDict
 from django.utils.translation import gettext as _
 
-from kernels_app.contract.files import is_text
+from kernels_app import fields, schema
+from models_app.model_json import is_keepable
 from models_app.sweeps import axes
 from models_app.sweeps.axes import Anywhere, Axis, Listed, Stepped
 from models_app.sweeps.judge import Judge, Parameter
@@ -30,9 +31,9 @@ class Problems:
 
     found: list[tuple[str, str]] = field(default_factory=list)
 
-    def add(self, name: str, sentence: str, **values: str) -> None:
-        cut = {key: text if len(text) <= 60 else f"{text[:57]}…" for key, text in values.items()}
-        self.found.append((name, sentence % cut if cut else sentence))
+    def add(self, name: str, label: str, sentence: str, **values: str) -> None:
+        """`label`: what the input is called; `sentence`: what it must be or lacks."""
+        self.found.append((name, schema.about(label, sentence % values if values else sentence)))
 
 
 @dataclass(frozen=True)
@@ -69,13 +70,33 @@ class Inputs:
     def is_log(self) -> bool:
         return bool(self.parameter.part.get("x-log")) if self.is_fresh else bool(self.text("log"))
 
+    def label(self, what: str, path: Sequence[Any] = ()) -> str:
+        """One of the inputs as the card names it: "Learning rate › From". `path`: into the value that stands in it."""
+        return fields.joined([self.parameter.title, boxes()[what], *fields.entries(path)])
+
     def say(self, problems: Problems, what: str, sentence: str, **values: str) -> None:
-        """What is wrong with one input, behind the parameter's name."""
-        problems.add(self.name(what), f"%(parameter)s: {sentence}", parameter=self.parameter.name, **values)
+        """What is wrong with one input."""
+        problems.add(self.name(what), self.label(what), sentence, **values)
+
+    def judged(self, what: str, judge: Judge, value: Any) -> list[str]:
+        """What the schema says of a value out of one input."""
+        return list(judge.complaints(self.parameter.name, value, lambda path: self.label(what, path[2:])))
 
     @property
     def ticked(self) -> list[str]:
         return self.data.getlist(self.name("values"))
+
+
+def boxes() -> dict[str, str]:
+    """What the inputs of a parameter are called."""
+    return {
+        "min": _("From"), "max": _("To"), "step": _("Step"), "count": _("How many"), "values": _("Values"),
+    }  # fmt: skip
+
+
+def quoted(text: str) -> str:
+    """What stands in an input as every complaint quotes it: a number as it is, any other text in quotes."""
+    return text if axes.number(text) is not None else schema.shown(text)
 
 
 # --- lists -----------------------------------------------------------------------------------------------------------
@@ -83,22 +104,20 @@ class Inputs:
 
 def read_list(inputs: Inputs, judge: Judge, problems: Problems) -> Axis | None:
     """The values that stand there, each once; None where one of them is wrong."""
-    place = inputs.name("values")
     texts = inputs.ticked if inputs.kind in ("enum", "boolean") else _parts(inputs)
     if not texts:
-        inputs.say(problems, "values", _("give at least one value"))
+        inputs.say(problems, "values", _("must have at least one value"))
         return None
     if len(texts) > LIST_MOST:
-        inputs.say(problems, "values", _("at most %(most)s values can be listed"), most=f"{LIST_MOST:,}")
+        inputs.say(problems, "values", _("may list at most %(most)s values"), most=f"{LIST_MOST:,}")
         return None
     parsed = [_value(inputs, text) for text in texts]
-    if not all(is_text(part) for value in parsed for part in _texts(value)):
-        inputs.say(problems, "values", _("this holds characters that cannot be kept"))
+    if not all(map(is_keepable, parsed)):
+        inputs.say(problems, "values", _("holds characters that cannot be kept"))
         return None
     values = axes.unique(parsed)
-    wrong = [sentence for value in values for sentence in judge.complaints(inputs.parameter.name, value)]
-    for sentence in wrong[:SAID]:
-        problems.add(place, sentence)
+    wrong = [sentence for value in values for sentence in inputs.judged("values", judge, value)]
+    problems.found += [(inputs.name("values"), sentence) for sentence in wrong[:SAID]]
     return None if wrong else Listed(tuple(values), _is_spread(inputs, values))
 
 
@@ -132,15 +151,6 @@ def _value(inputs: Inputs, text: str) -> Any:
         return text
 
 
-def _texts(value: Any) -> Iterator[str]:
-    """Every text in a JSON value, keys too: JSON can spell characters that no file and no database takes."""
-    if isinstance(value, str):
-        yield value
-    elif isinstance(value, dict | list):
-        for part in [*value, *value.values()] if isinstance(value, dict) else value:
-            yield from _texts(part)
-
-
 def _int(text: str) -> int | str:
     return int(text) if len(text) <= axes.NUMBER_LENGTH else text
 
@@ -159,13 +169,14 @@ def read_range(inputs: Inputs, judge: Judge, problems: Problems, is_drawn: bool)
     if low is None or high is None:
         return None
     if low > high:
-        text = _("must be at least %(limit)s; you gave %(given)s")
-        inputs.say(problems, "max", text, limit=inputs.text("min"), given=inputs.text("max"))
+        text = _("must be at least “%(box)s” (%(limit)s); you gave %(given)s")
+        limit, given = inputs.text("min"), inputs.text("max")
+        inputs.say(problems, "max", text, box=boxes()["min"], limit=limit, given=given)
     if inputs.is_log and low <= 0:
         text = _("must be more than 0 on a log scale; you gave %(given)s")
         inputs.say(problems, "min", text, given=inputs.text("min"))
     if inputs.text("step") and inputs.text("count"):
-        inputs.say(problems, "count", _("give a step or a number of values, not both"))
+        inputs.say(problems, "count", _("must be empty while “%(box)s” is filled in"), box=boxes()["step"])
     if len(problems.found) > before:
         return None
     return _between(inputs, problems, low, high, is_drawn)
@@ -183,7 +194,7 @@ def _between(inputs: Inputs, problems: Problems, low: Fraction, high: Fraction, 
         return _even(inputs, problems, low, high, grid)
     if is_drawn:
         return Anywhere(low, high, inputs.is_log)
-    inputs.say(problems, "step", _("give a step or a number of values"))
+    inputs.say(problems, "step", _("or “%(box)s” is needed"), box=boxes()["count"])
     return None
 
 
@@ -191,13 +202,12 @@ def _bound(inputs: Inputs, what: str, judge: Judge, problems: Problems) -> Fract
     text = inputs.text(what)
     exact = axes.number(text)
     if exact is None:
-        sentence = _("must be a number; you gave %(given)s") if text else _("give a number")
-        inputs.say(problems, what, sentence, given=f"“{text}”")
+        sentence = _("must be a number; you gave %(given)s") if text else _("is empty: a number is needed")
+        inputs.say(problems, what, sentence, given=quoted(text))
         return None
     value = axes.plain(exact, is_whole=True if inputs.kind == "integer" else exact.denominator == 1)
-    wrong = list(judge.complaints(inputs.parameter.name, value))
-    for sentence in wrong:
-        problems.add(inputs.name(what), sentence)
+    wrong = inputs.judged(what, judge, value)
+    problems.found += [(inputs.name(what), sentence) for sentence in wrong]
     return None if wrong else exact
 
 
@@ -206,7 +216,7 @@ def _counted(inputs: Inputs, problems: Problems, low: Fraction, high: Fraction, 
     count = int(text) if text.isascii() and text.isdigit() and len(text) < 8 else 0
     if not 1 <= count <= LIST_MOST:
         sentence = _("must be a whole number from %(low)s to %(high)s; you gave %(given)s")
-        inputs.say(problems, "count", sentence, low="1", high=f"{LIST_MOST:,}", given=text)
+        inputs.say(problems, "count", sentence, low="1", high=f"{LIST_MOST:,}", given=quoted(text))
         return None
     return Listed(tuple(axes.spaced(low, high, count, grid=grid, is_log=inputs.is_log)), inputs.is_log)
 
@@ -217,15 +227,15 @@ def _stepped(inputs: Inputs, problems: Problems, low: Fraction, high: Fraction, 
     step = axes.number(text)
     if inputs.is_log:
         if step is None or step <= 1:
-            sentence = _("on a log scale the step is a factor above 1; you gave %(given)s")
-            inputs.say(problems, "step", sentence, given=text)
+            sentence = _("must be a factor above 1 on a log scale; you gave %(given)s")
+            inputs.say(problems, "step", sentence, given=quoted(text))
             return None
         found = axes.powers(low, high, step, grid=grid, most=LIST_MOST)
         if found is None:
-            inputs.say(problems, "step", _("these are more than %(most)s values"), most=f"{LIST_MOST:,}")
+            inputs.say(problems, "step", _("makes more than %(most)s values"), most=f"{LIST_MOST:,}")
         return Listed(tuple(found), is_log=True) if found else None
     if step is None or step <= 0:
-        inputs.say(problems, "step", _("must be a number above 0; you gave %(given)s"), given=text)
+        inputs.say(problems, "step", _("must be a number above 0; you gave %(given)s"), given=quoted(text))
         return None
     if grid is not None and (step / grid).denominator != 1:
         sentence = _("must be a multiple of %(limit)s; you gave %(given)s")
@@ -236,7 +246,7 @@ def _stepped(inputs: Inputs, problems: Problems, low: Fraction, high: Fraction, 
 
 def _even(inputs: Inputs, problems: Problems, low: Fraction, high: Fraction, step: Fraction) -> Axis | None:
     if (high - low) / step >= STEPS_MOST:
-        inputs.say(problems, "step", _("these are more than %(most)s values"), most=f"{STEPS_MOST:,}")
+        inputs.say(problems, "step", _("makes more than %(most)s values"), most=f"{STEPS_MOST:,}")
         return None
     return Stepped(low, high, step, inputs.kind == "integer", inputs.is_log)
 

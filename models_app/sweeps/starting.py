@@ -13,6 +13,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from datasets_app import snapshots
+from kernels_app import fields
 from kernels_app import schema as schemas
 from models_app.models import Sweep, TrainedModel
 from models_app.orders import Complaint, OrderRefused, TrainOrder
@@ -115,8 +116,10 @@ class SweepOrder:
         return (child for child in self.children if not validator.is_valid(child.settings()))
 
     def _why(self, child: TrainOrder) -> Iterator[Complaint]:
-        which = ", ".join(f"{name} {text_of(value)}" for name, value in child.varied.items())
-        for problem in schemas.check(child.kernel.schema, child.settings()):
+        label = fields.labels(child.kernel.schema)
+        varied = [(label((schemas.PARAMS, name)), text_of(value)) for name, value in child.varied.items()]
+        which = ", ".join(f"{title} {text}" for title, text in varied)
+        for problem in schemas.check(child.kernel.schema, child.settings(), label):
             text = _("In the training with %(which)s: %(problem)s")
             yield Complaint(self._place(problem.pointer), text % {"which": which, "problem": problem.message})
 

@@ -2,35 +2,51 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
-from jobs.models import State
+from jobs.models import Job, State
 from models_app.models import Sweep, TrainedModel
 from models_app.sweeps import pruning
-from models_app.sweeps.axes import text_of
+from models_app.sweeps.axes import as_key, text_of
 from models_app.sweeps.judge import Parameter, batchable
 from models_app.sweeps.scores import Metric, Score, metrics_of, scores_of
+
+DIGITS = (3, 4, 6, 9, 17)  # significant ones of a long setting: the fewest that tell a column's values apart
+LONG = 8  # characters
 
 
 @dataclass(frozen=True)
 class Column:
-    """`key`: how the address names it."""
+    """One setting that varies. `key`: how the address names it; `texts`: by `as_key` of a value how it is shown."""
 
     key: str
     label: str
     is_number: bool
+    texts: dict[str, str]
 
 
 @dataclass(frozen=True)
 class MetricColumns:
-    """Best and last of one metric."""
+    """Best and last of one metric. `top`: the best that any training reached, None while there is none."""
 
     metric: Metric
     best: str
     last: str
+    top: float | None
+
+
+@dataclass(frozen=True)
+class Cell:
+    """`full`: where the text is shortened, all of it."""
+
+    text: str
+    is_number: bool
+    full: str = ""
 
 
 @dataclass(frozen=True)
@@ -42,10 +58,16 @@ class Row:
     values: list[Any]
     scores: list[Score | None]
     freed: int | None
+    cells: list[Cell]
 
     @property
     def texts(self) -> list[str]:
         return ["—" if value is None else text_of(value) for value in self.values]
+
+    @property
+    def label_parts(self) -> list[str]:
+        """A line may end after each of them."""
+        return re.findall(r"[^_ ]*[_ ]?", self.label)[:-1]
 
 
 class Table:
@@ -57,17 +79,24 @@ class Table:
         jobs = [model.job_id for model in models]
         self.metrics = metrics_of(sweep.kernel, jobs)
         scores = scores_of(jobs, self.metrics)
-        self.names = [str(axis["name"]) for axis in sweep.axes]
+        self.names = _varying([str(axis["name"]) for axis in sweep.axes], models)
         self.is_log = {str(axis["name"]): bool(axis.get("log")) for axis in sweep.axes}
-        self.rows = [self._row(sweep, model, scores.get(model.job_id, {})) for model in models]
         known = {parameter.name: parameter for parameter in batchable(sweep.kernel.schema)}
         self.titles = {name: known.get(name, Parameter(name, {})).title for name in self.names}
+        self.columns = [self._column(n, name, models) for n, name in enumerate(self.names)]
+        self.rows = [self._row(sweep, model, scores.get(model.job_id, {})) for model in models]
 
     def _row(self, sweep: Sweep, model: TrainedModel, scores: dict[str, Score]) -> Row:
         values = [model.varied.get(name) for name in self.names]
         label = model.name.removeprefix(f"{sweep.name} ") or model.name
         own = [scores.get(metric.key) for metric in self.metrics]
-        return Row(model, label, values, own, pruning.freed(sweep, model))
+        cells = [_cell(column, value) for column, value in zip(self.columns, values, strict=True)]
+        return Row(model, label, values, own, pruning.freed(sweep, model), cells)
+
+    def _column(self, n: int, name: str, models: list[TrainedModel]) -> Column:
+        values = {as_key(value): value for model in models if (value := model.varied.get(name)) is not None}
+        is_number = all(map(_is_number, values.values()))
+        return Column(f"p{n}", self.titles[name], is_number, _short(values))
 
     @property
     def is_live(self) -> bool:
@@ -76,21 +105,22 @@ class Table:
     @property
     def states(self) -> list[tuple[str, int]]:
         """How many trainings are in each state, in the order of a life."""
-        counts = Counter(row.model.job.state for row in self.rows)
+        counts = Counter(_state_of(row.model.job) for row in self.rows)
         return [(state, counts[state]) for state in State.values if counts[state]]
 
-    @property
-    def columns(self) -> list[Column]:
-        """Those of what varies."""
-        found = []
-        for n, name in enumerate(self.names):
-            is_number = all(_is_number(row.values[n]) for row in self.rows)
-            found.append(Column(f"p{n}", self.titles[name], is_number))
-        return found
+    @cached_property
+    def metric_columns(self) -> list[MetricColumns]:
+        return [MetricColumns(metric, f"b{n}", f"l{n}", self._top(n)) for n, metric in enumerate(self.metrics)]
 
     @property
-    def metric_columns(self) -> list[MetricColumns]:
-        return [MetricColumns(metric, f"b{n}", f"l{n}") for n, metric in enumerate(self.metrics)]
+    def tops(self) -> dict[int, float | None]:
+        """By the number of a metric its best value."""
+        return {n: column.top for n, column in enumerate(self.metric_columns)}
+
+    def _top(self, n: int) -> float | None:
+        row = self.best_by(n)
+        score = _at(row, n) if row else None
+        return score.best if score else None
 
     @property
     def best(self) -> Row | None:
@@ -114,7 +144,7 @@ class Table:
     def _key(self, column: str) -> Callable[[Row], Any] | None:
         keys: dict[str, Callable[[Row], Any]] = {
             "name": lambda row: row.model.name,
-            "state": lambda row: State.values.index(row.model.job.state),
+            "state": lambda row: State.values.index(_state_of(row.model.job)),
         }
         for n in range(len(self.names)):
             keys[f"p{n}"] = lambda row, n=n: row.values[n]  # type: ignore[misc]
@@ -126,6 +156,31 @@ class Table:
 
 def _at(row: Row, n: int) -> Score | None:
     return row.scores[n] if n < len(row.scores) else None
+
+
+def _state_of(job: Job) -> str:
+    """What its badge says, see `shown_state`."""
+    return State.STOPPING if job.is_cancelling else job.state
+
+
+def _varying(names: list[str], models: list[TrainedModel]) -> list[str]:
+    """Those that have more than one value in this batch; all of them where none has."""
+    found = [name for name in names if len({as_key(model.varied.get(name)) for model in models}) > 1]
+    return found or names
+
+
+def _short(values: dict[str, Any]) -> dict[str, str]:
+    """Numbers with the fewest digits that tell them apart."""
+    floats = {key: value for key, value in values.items() if isinstance(value, float) and len(text_of(value)) > LONG}
+    digits = next((n for n in DIGITS if len({f"{value:.{n}g}" for value in floats.values()}) == len(floats)), 17)
+    return {key: f"{value:.{digits}g}" if key in floats else text_of(value) for key, value in values.items()}
+
+
+def _cell(column: Column, value: Any) -> Cell:
+    if value is None:
+        return Cell("—", column.is_number)
+    short, full = column.texts[as_key(value)], text_of(value)
+    return Cell(short, column.is_number, full if short != full or not column.is_number else "")
 
 
 def _is_number(value: Any) -> bool:

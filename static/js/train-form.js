@@ -31,6 +31,18 @@
     form.querySelector(".train-fields").dispatchEvent(new Event("input"));
   });
 
+  // --- once it is started, nothing asks about it any more: a late check would bring its draft back ---
+  let started = false;
+  document.addEventListener("submit", (event) => {
+    if (event.target !== form || event.defaultPrevented || "download" in (event.submitter?.dataset || {})) return;
+    started = true;
+    for (const asking of form.querySelectorAll(".htmx-request")) htmx.trigger(asking, "htmx:abort");
+  });
+  document.addEventListener("htmx:confirm", (event) => {
+    if (started && form.contains(event.target)) event.preventDefault();
+  });
+  addEventListener("pageshow", () => { started = false; }); // back from the next page
+
   // --- folds stay as they were when the form comes anew ---
   let folds = new Map();
   const foldKey = (fold) => fold.dataset.fold || fold.className;

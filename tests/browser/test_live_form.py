@@ -32,7 +32,7 @@ def test_an_error_comes_beside_its_field_and_goes_again_while_focus_and_caret_st
     with checked(form):
         field.fill("25")
         form.keyboard.press("ArrowLeft")
-    error.get_by_text("lr: must be at most 1; you gave 25").wait_for()
+    error.get_by_text("Learning rate must be at most 1; you gave 25.").wait_for()
     assert form.evaluate(CARET) == ["params.lr", 1]
     box, below = field.bounding_box(), error.bounding_box()
     assert 0 <= below["y"] - box["y"] < 80, "beside the field"
@@ -58,7 +58,7 @@ def test_an_error_that_is_hidden_among_the_advanced_is_led_to(form):
     form.locator("details:has([name='params.pause']) > summary").click()
     with checked(form):
         form.locator("[name='params.pause']").fill("-1")
-    form.locator("#train-checks").get_by_text("pause: must be at least 0").wait_for()
+    form.locator("#train-checks").get_by_text("pause must be at least 0").wait_for()
     form.get_by_role("button", name="Start training").click()
     form.locator("[id='error-params.pause']").get_by_text("must be at least 0").wait_for()
     assert form.locator("[name='params.pause']").is_visible()

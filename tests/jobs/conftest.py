@@ -11,6 +11,7 @@ import pytest
 
 from jobs import hosts, kinds, queue, runfolder, runner
 from jobs.kinds import JobError, Launch
+from jobs.launchers import local
 from jobs.models import Job
 
 DONE = """
@@ -92,6 +93,18 @@ def run(submit, host):
         runner.run(job.pk, job.epoch)
         job.refresh_from_db()
         return job
+
+    return make
+
+
+@pytest.fixture
+def start(tmp_path):
+    """Starts a program below a shim, without a portal; its handle."""
+
+    def make(code: str, *, grace: float = 2.0):
+        (tmp_path / "program.py").write_text(code)
+        argv = [sys.executable, "program.py"]
+        return local.start(Launch(argv, {"PATH": "/usr/bin:/bin"}, tmp_path, tmp_path, "key"), attempt=0, grace=grace)
 
     return make
 

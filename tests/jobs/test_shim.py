@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import sys
 import time
 
 import pytest
@@ -13,16 +12,6 @@ from jobs.kinds import Launch
 from jobs.launchers import local, shim
 from jobs.launchers.errors import LaunchFailed, Lost
 from tests.jobs.conftest import wait_for
-
-
-@pytest.fixture
-def start(tmp_path):
-    def make(code: str, *, grace: float = 2.0):
-        (tmp_path / "program.py").write_text(code)
-        argv = [sys.executable, "program.py"]
-        return local.start(Launch(argv, {"PATH": "/usr/bin:/bin"}, tmp_path, tmp_path, "key"), attempt=0, grace=grace)
-
-    return make
 
 
 def alive(mark: str) -> list[str]:

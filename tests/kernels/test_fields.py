@@ -179,6 +179,12 @@ def test_names_with_dots_and_slashes_keep_apart():
     assert fields.html_name_of("/model_type") == ""
 
 
+def test_a_text_that_is_no_json_is_named_by_its_title():
+    made = make({"x": {"title": "Shape", "type": "object"}})
+    [problem] = fields.decode(made, {"params.x": "{"}).problems
+    assert problem.message.startswith("Shape cannot be read as JSON. Line 1")
+
+
 def test_a_problem_within_a_list_or_a_json_text_belongs_to_the_field_that_shows_it():
     group = {"type": "object", "properties": {"sizes": {"type": "array", "items": {"type": "integer"}}}}
     made = make({"g": group})

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from django.utils import translation
 
-from kernels_app import schema
+from kernels_app import fields, schema
 from kernels_app.bundled import packing
 
 PROPERTIES = {
@@ -130,6 +130,13 @@ def test_sentences_are_korean_for_koreans():
     assert "1" in message
 
 
+def test_the_particle_fits_the_word_in_korean():
+    with translation.override("ko"):
+        assert said({"learnin": 5})[0][1].startswith("“learnin”은 ")
+        assert said({"rate": 5})[0][1].startswith("“rate”는 ")
+        assert "“flip”이(가)" in said({"flipp": 5})[0][1], "nobody can tell how it is read"
+
+
 def messages(part: Any, value: Any, **section: Any) -> list[str]:
     made = make({"x": part})
     made["properties"]["training_params"] |= section
@@ -202,6 +209,62 @@ def test_a_setting_that_belongs_to_other_choices_is_not_called_unknown():
     [problem] = schema.check_params(made, {"solver": "adam", "momentum": 0.9})
     assert problem.message == "“momentum” does not apply with the other settings as they are."
     assert schema.check_params(made, {"solver": "sgd", "momentum": 0.9}) == []
+
+
+def named(params: dict[str, Any], **section: Any) -> list[str]:
+    """What is said to somebody who sees titles."""
+    flip = {"title": "Flip", "type": "boolean", "x-ko": {"title": "뒤집기"}}
+    made = make({
+        "lr": {"title": "Learning rate", "type": "number", "maximum": 1, "x-ko": {"title": "학습률"}},
+        "solver": {"title": "Solver"},
+        "augment": {"title": "Augmentation", "type": "object", "properties": {"flip": flip, "p": {"maximum": 1}},
+                    "additionalProperties": False, "x-ko": {"title": "증강"}},
+        "sizes": {"title": "Sizes", "type": "array", "items": {"type": "integer"}},
+        "bare_name": {"type": "number"},
+    })  # fmt: skip
+    made["properties"]["training_params"] |= section
+    return [problem.message for problem in schema.check_params(made, params, label=fields.labels(made))]
+
+
+def test_who_sees_titles_is_told_titles():
+    assert named({"lr": 5}) == ["Learning rate must be at most 1; you gave 5."]
+    assert named({"augment": {"flip": 3}}) == ["Augmentation › Flip must be yes or no; you gave 3."]
+    assert named({"augment": {"p": 3}}) == ["Augmentation › p must be at most 1; you gave 3."]
+    assert named({"sizes": [1, "x"]}) == ["Sizes › entry 2 must be a whole number; you gave “x”."]
+    assert named({"bare_name": "x"}) == ["bare_name must be a number; you gave “x”."]
+    assert named({}, required=["lr"]) == ["Learning rate is required."]
+    assert named({}, minProperties=1) == ["Hyperparameters must have at least 1 entry; you gave {}."]
+
+
+def test_unknown_names_stay_as_they_were_typed():
+    assert named({"zzz": 5}) == ["“zzz” is not a setting of this kernel."]
+    assert named({"solvr": 5}) == ["“solvr” is not a setting of this kernel; did you mean “solver”?"]
+    assert named({"augment": {"flop": 5}}) == [
+        "“augment.flop” is not a setting of this kernel; did you mean “augment.flip”?"
+    ]
+
+
+def test_a_condition_names_titles_too():
+    rule = {"if": {"properties": {"solver": {"const": "sgd"}}}, "then": {"required": ["lr"]}}
+    assert named({"solver": "sgd"}, **rule) == ["Learning rate is required when Solver is “sgd”."]
+    assert named({"lr": 1}, dependentRequired={"lr": ["sizes"]}) == ["Sizes is required when Learning rate is set."]
+
+
+def test_a_condition_inside_a_group_names_the_way_to_it():
+    part = {
+        "title": "Group", "properties": {"a": {"title": "Switch"}, "b": {"title": "Other"}},
+        "if": {"properties": {"a": {"const": 1}}, "required": ["a"]}, "then": {"properties": {"b": {"maximum": 1}}},
+    }  # fmt: skip
+    made = make({"x": part | {"type": "object"}})
+    [problem] = schema.check_params(made, {"x": {"a": 1, "b": 2}}, label=fields.labels(made))
+    assert problem.message == "Group › Other must be at most 1; you gave 2 (because Group › Switch is 1)."
+
+
+def test_titles_are_those_of_the_readers_language():
+    with translation.override("ko"):
+        [said_of_rate, said_of_flip] = named({"lr": 5, "augment": {"flip": 3}})
+    assert said_of_rate.startswith("학습률은 1 ")
+    assert said_of_flip.startswith("증강 › 뒤집기는 ")
 
 
 def test_pointers_are_exact_and_names_are_dotted():

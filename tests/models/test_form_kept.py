@@ -6,9 +6,12 @@ import json
 from urllib.parse import urlsplit
 
 import pytest
-from django.test import Client
+from django.contrib.sessions.backends.db import SessionStore
+from django.http import QueryDict
+from django.test import Client, RequestFactory
 from django.urls import reverse
 
+from models_app import drafts
 from models_app.models import TrainDraft, TrainedModel
 from tests.models.conftest import text
 
@@ -59,6 +62,44 @@ def test_a_draft_is_its_users_own_and_goes_with_the_start(page, shop, client_of,
     page.post()
     assert TrainedModel.objects.exists()
     assert not TrainDraft.objects.exists()
+
+
+def test_a_check_that_comes_after_the_start_brings_no_draft_back(page):
+    page.typing("params.lr", form_id="first", **TYPED)
+    assert TrainDraft.objects.exists()
+    assert page.post(form_id="first").status_code == 302
+    page.typing("params.lr", form_id="first", **TYPED)
+    page.post("train_form", form_id="first", start=None, **TYPED)
+    assert not TrainDraft.objects.exists()
+    page.typing("params.lr", form_id="second", **TYPED)
+    assert TrainDraft.objects.exists(), "of a form that was opened since"
+
+
+def test_a_check_that_began_before_the_start_knows_of_it_at_its_end(page, shop):
+    page.typing("params.lr", form_id="first", **TYPED)
+    key = page.client.session.session_key
+    check = RequestFactory().post(page.url("train_check"))
+    check.user, check.session = shop.user, SessionStore(key)
+    assert check.session.keys()  # it was read here, before the start
+    page.post(form_id="first")
+    drafts.keep(check, shop.project, QueryDict("form_id=first&name=late"))
+    assert not TrainDraft.objects.exists()
+
+
+def test_who_goes_back_and_types_on_is_kept_again(page, monkeypatch):
+    page.post(form_id="first")
+    monkeypatch.setattr(drafts, "LATE", 0)
+    page.typing("params.lr", form_id="first", **TYPED)
+    assert TrainDraft.objects.exists()
+
+
+def test_a_form_has_an_id_of_its_own_that_stays_with_it_and_goes_into_no_address(page):
+    first, second = (page.client.get(page.url()).context["form"].data["form_id"] for _ in range(2))
+    assert first != second
+    again = page.post("train_form", form_id=first, start=None)
+    assert f'name="form_id" value="{first}"' in text(again)
+    assert "form_id" not in page.typing("name", form_id=first)["HX-Replace-Url"]
+    assert "form_id" not in TrainDraft.objects.get().data
 
 
 def test_what_was_posted_after_the_session_had_ended_waits_behind_the_login(page, shop):

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
 
+from kernels_app.models import Kernel, KernelSwitch
 from models_app.models import Preset, TrainedModel
 from projects_app.models import Membership, ModelType
 from tests import fake_kernels
@@ -173,6 +174,8 @@ def test_a_kernel_without_a_setting_sets_it_aside_and_another_brings_it_back(ric
 
 def test_what_was_typed_survives_a_model_type_without_a_kernel(page, shop):
     bare = ModelType.objects.create(project=shop.project, code="BARE", training_type="RC")
+    for kernel in Kernel.objects.filter(training_types__contains=",RC,"):
+        KernelSwitch.objects.create(kernel=kernel, project=shop.project, is_on=False)
     away = page.post("train_form", start=None, model_type=bare.pk, shown_kernel=shop.kernel.pk, **{"params.lr": "0.25"})
     form = away.context["form"]
     assert form.chosen_kernel is None

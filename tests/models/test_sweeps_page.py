@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from itertools import pairwise
 
 import pytest
 from django.http import QueryDict
@@ -58,7 +59,7 @@ def act(sweep: Sweep, verb: str) -> str:
 
 def test_a_viewer_sees_it_and_is_offered_nothing(done, client_of, vera):
     shown = text(client_of(vera).get(done.get_absolute_url()))
-    assert 'title="valve rows_2">rows_2</a>' in shown
+    assert 'title="valve rows_2">rows_<wbr>2</a>' in shown
     assert act(done, "keep") not in shown
     for verb in ("cancel", "keep"):
         assert client_of(vera).post(act(done, verb)).status_code == 403
@@ -158,12 +159,55 @@ def test_a_batch_whose_trainings_were_deleted_says_so(shop, bobs):
     assert "No training of this batch is left" in text(bobs.get(sweep.get_absolute_url()))
 
 
+def test_only_what_varies_has_a_column_and_the_rest_stands_below_with_the_data(shop, bobs):
+    sweep = started(shop, rows="1,2", lr="0.25")
+    answer = bobs.get(sweep.get_absolute_url())
+    assert [column.label for column in answer.context["table"].columns] == ["Rows"]
+    facts = answer.context["facts"]
+    assert (facts.model_type, facts.train, facts.validation) == (shop.model_type, [shop.train], [shop.val])
+    fixed = {setting.name: setting.text for setting in facts.fixed}
+    assert fixed["lr"] == "0.25"
+    assert "rows" not in fixed
+    for part in (shop.train.name, shop.val.name, shop.model_type.code, "Learning rate"):
+        assert part in text(answer)
+
+
+def test_of_a_batch_in_which_nothing_varies_every_setting_has_a_column(shop, bobs):
+    table = bobs.get(started(shop, rows="1", lr="0.5").get_absolute_url()).context["table"]
+    assert [column.label for column in table.columns] == ["Rows", "Learning rate"]
+
+
+def test_long_numbers_are_as_short_as_they_still_differ(shop, bobs):
+    sweep = started(shop, lr="0.123456789,0.123156789,0.5")
+    cells = [row.cells[0] for row in bobs.get(sweep.get_absolute_url()).context["page"]]
+    assert [(cell.text, cell.full) for cell in cells] == [
+        ("0.1235", "0.123456789"), ("0.1232", "0.123156789"), ("0.5", ""),
+    ]  # fmt: skip
+
+
+def test_the_best_of_each_metric_is_bold(done, bobs):
+    shown = text(bobs.get(done.get_absolute_url()))
+    assert re.findall(r"<td class=\"num\"><strong>(.*?)</strong>", shown) == ["0.9"]
+
+
+def test_a_training_that_is_being_cancelled_says_so_in_its_row_and_in_the_sum(shop, bobs, client_of):
+    sweep = started(shop)
+    first, second, _third = trainings(sweep)
+    Job.objects.filter(pk__in=(first.job_id, second.job_id)).update(state=State.RUNNING)
+    first.job.refresh_from_db()
+    first.job.request_cancel(shop.user)
+    answer = bobs.get(sweep.get_absolute_url())
+    assert dict(answer.context["table"].states) == {"QUEUED": 1, "RUNNING": 1, "STOPPING": 1}
+    assert text(answer).count("Cancelling</span>") == 2
+    assert "Cancelling</span>" in text(bobs.get(reverse("models:list", args=[shop.project.code])))
+
+
 # --- pictures --------------------------------------------------------------------------------------------------------
 
 
 def test_the_pictures_link_to_the_models_and_say_what_they_show(done, bobs):
     shown = text(bobs.get(done.get_absolute_url()))
-    assert shown.count("<svg viewBox") == 2
+    assert shown.count('<svg width="540" viewBox') == 2
     assert shown.count("<polyline") == shown.count("<circle") == 3
     model = trainings(done)[1]
     assert shown.count(f'href="{model.get_absolute_url()}"') == 3
@@ -193,6 +237,29 @@ def test_settings_that_are_no_numbers_stand_side_by_side(shop, bobs):
         end(model, 0.5)
     answer = bobs.get(sweep.get_absolute_url(), {"x": "message"})
     assert [tick.label for tick in answer.context["scatter"].axes[0].ticks] == ["a", "밸브"]
+
+
+def test_trainings_at_the_same_point_are_one_point_with_their_number(shop, bobs):
+    sweep = started(shop, lr="0.1,0.2", rows="1,2,3")
+    for number, model in enumerate(trainings(sweep)):
+        end(model, 0.75 if model.varied["lr"] == 0.1 else number / 10)
+    answer = bobs.get(sweep.get_absolute_url(), {"x": "lr"})
+    marks = {mark.count: mark for mark in answer.context["scatter"].marks}
+    assert sorted(mark.count for mark in answer.context["scatter"].marks) == [1, 1, 1, 3]
+    assert float(marks[3].radius) > float(marks[1].radius)
+    assert marks[3].text.startswith("3 trainings here: valve ")
+    assert marks[3].text.count("accuracy 0.75") == 3
+    assert re.search(r'class="plot-count"[^>]*>3</text>', text(answer))
+
+
+def test_labels_side_by_side_have_room(shop, bobs):
+    sweep = started(shop, message=",".join(f"밸브 하우징 표면 {n}" for n in range(8)))
+    for model in trainings(sweep):
+        end(model, 0.5)
+    ticks = bobs.get(sweep.get_absolute_url()).context["scatter"].axes[0].ticks
+    places = [float(tick.at) for tick in ticks]
+    assert len(ticks) > 1
+    assert min(b - a for a, b in pairwise(places)) >= 80, "13 columns of 6.2 units"
 
 
 def test_without_a_value_there_is_a_sentence(shop, bobs):
@@ -251,6 +318,17 @@ def test_the_card_shows_inputs_errors_and_count(shop):
     assert "you gave “x”" in shown
     assert 'name="batch.flip.min"' not in shown
     assert render_to_string("models/_train_batch.html", {"axes": [], "plan": plan}).strip() == ""
+
+
+def test_the_card_says_what_each_parameter_comes_to_and_a_check_brings_it_up_to_date(page):
+    batch = {"batch.rows.mode": "range", "batch.rows.min": "1", "batch.rows.max": "100", "batch.rows.step": "1"}
+    shown = text(page.post(check="1", start=None, **batch))
+    assert re.search(r"<strong>100 values</strong>\s*<span>1, 2, 3, 4, 5 … 100</span>", shown)
+    checked = text(page.typing("batch.rows.max", **batch | {"batch.rows.max": "6", "batch.lr.mode": "list"}))
+    assert re.search(r'id="values-batch.rows.mode" hx-swap-oob="true"><strong>6 values</strong>', checked)
+    assert "1, 2, 3, 4, 5, 6<" in checked
+    assert re.search(r'id="values-batch.lr.mode" hx-swap-oob="true"></p>', checked), "nothing is known of it yet"
+    assert re.search(r'id="batch-summary" hx-swap-oob="true">many trainings at once', checked)
 
 
 def test_the_question_says_what_it_costs(shop):

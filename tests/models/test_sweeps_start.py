@@ -88,7 +88,8 @@ def test_the_forms_own_faults_are_said_too(shop):
 
 def test_wrong_values_are_refused(shop):
     assert "you gave 0" in refused(sweeps.order(shop, rows="0,1"), shop.user)["batch.rows.values"]
-    assert "give at least one" in refused(sweeps.order(shop, lr="0.1", rows=""), shop.user)["batch.rows.values"]
+    empty = refused(sweeps.order(shop, lr="0.1", rows=""), shop.user)
+    assert empty["batch.rows.values"] == "Rows › Values must have at least one value."
 
 
 def test_settings_that_do_not_go_together_are_named(make_shop, monkeypatch):
@@ -104,8 +105,8 @@ def test_settings_that_do_not_go_together_are_named(make_shop, monkeypatch):
     monkeypatch.setattr(fake_kernels, "make_schema", with_rule)
     shop = make_shop(batchable_params=sweeps.BATCHABLE)
     said = refused(sweeps.order(shop, rows="1,2,3,4,5,6", lr="0.05,0.5"), shop.user)
-    assert "In the training with" in said["batch.lr.values"]
-    assert "lr: must be at most 0.1; you gave 0.5" in said["batch.lr.values"]
+    assert "In the training with Rows 5, Learning rate 0.5: " in said["batch.lr.values"]
+    assert "Learning rate must be at most 0.1; you gave 0.5." in said["batch.lr.values"]
     assert said["batch"] == "1 more training breaks the schema."
 
 

@@ -104,8 +104,8 @@ def test_a_name_that_is_taken_is_refused_with_a_free_one_and_everything_typed_st
 def test_settings_that_break_the_schema_are_refused_at_their_fields(page):
     answer = page.post(**{"params.lr": "5", "params.rows": "many"})
     assert answer.status_code == 422
-    assert error_at(answer, "params.lr") == "lr: must be at most 1; you gave 5"
-    assert error_at(answer, "params.rows") == "rows: must be a whole number; you gave “many”"
+    assert error_at(answer, "params.lr") == "Learning rate must be at most 1; you gave 5."
+    assert error_at(answer, "params.rows") == "Rows must be a whole number; you gave “many”."
     assert nothing_was_written()
 
 
@@ -153,7 +153,7 @@ def test_nonsense_is_refused_not_raised(page, value):
 def test_characters_that_no_database_takes_are_refused(page):
     answer = page.post(**{"params.message": "a\0b"})
     assert answer.status_code == 422
-    assert error_at(answer, "params.message") == "This holds characters that cannot be kept."
+    assert error_at(answer, "params.message") == "message holds characters that cannot be kept."
     for changed in ({"name": "a\0b"}, {"kernel": "\0"}, {"model_type": "1\0"}, {"train": ["\0"]}):
         assert page.post(**changed).status_code == 422, changed
     assert nothing_was_written()
@@ -209,7 +209,7 @@ def test_another_model_type_brings_its_kernels_and_settings(page, make_shop):
 def test_a_live_check_says_what_is_wrong_at_each_field(page):
     answer = page.typing("params.lr", **{"params.lr": "5", "devices": "7"})
     assert answer.status_code == 200
-    assert error_at(answer, "params.lr") == "lr: must be at most 1; you gave 5"
+    assert error_at(answer, "params.lr") == "Learning rate must be at most 1; you gave 5."
     assert "you chose 7" in error_at(answer, "devices")
     assert error_at(answer, "params.rows") == ""
     assert 'name="params.lr"' not in text(answer), "the input itself is left alone: focus and caret stay"

@@ -35,9 +35,34 @@ def text(answer) -> str:
 def test_the_form_proposes_what_the_model_was_trained_with(shop, bobs, url):
     model = shop.ready()
     answer = bobs.get(url("start", model.pk))
-    assert answer.context["chosen"] == {shop.val.pk}
+    assert [card.dataset for card in answer.context["picker"].chosen] == [shop.val]
     assert answer.context["form"]["kernel"].value() == shop.kernel.pk
-    assert re.search(rf'name="datasets" value="{shop.val.pk}" checked', text(answer))
+    assert re.search(rf'name="datasets" value="{shop.val.pk}" data-labelled="4" checked', text(answer))
+
+
+def test_datasets_are_chosen_as_in_the_training_form(shop, make_shop, bobs, url):
+    make_shop("OD", name="boxes")
+    answer = bobs.get(url("start", shop.ready().pk))
+    picker = answer.context["picker"]
+    assert {card.name for card in picker.fitting} == {"parts-train", "parts-val"}
+    assert {card.name for card in picker.others} == {"boxes-train", "boxes-val"}
+    for part in ("1 chosen, 4 labelled", "4 images", picker.thumbs, "2 datasets have no label", "js/picker.js"):
+        assert part in text(answer)
+
+
+def test_what_was_chosen_stays_chosen_when_something_is_wrong(shop, bobs, url):
+    model = shop.ready()
+    data = {"kernel": "²", "operation": Operation.VALIDATION, "datasets": [shop.train.pk, "²"]}
+    picker = bobs.post(url("start", model.pk), data).context["picker"]
+    assert [card.dataset for card in picker.chosen] == [shop.train]
+
+
+def test_a_project_without_a_dataset_is_led_to_the_import(shop, bobs, url):
+    model = shop.ready()
+    model.train_datasets.clear()
+    model.validation_datasets.clear()
+    shop.project.datasets.all().delete()
+    assert "There is no dataset yet." in text(bobs.get(url("start", model.pk)))
 
 
 def test_a_post_starts_a_validation_and_leads_to_its_page(shop, bobs, url):

@@ -57,6 +57,12 @@ def state_look(state: object) -> Look:
     return LOOKS.get(name.upper()) or Look("queued", "info-circle", name)
 
 
+@register.filter
+def shown_state(job: Any) -> str:
+    """The state that a job's badge shows: who cancelled it sees that at once, whatever its program still does."""
+    return "STOPPING" if job.is_cancelling else str(job.state)
+
+
 # --- times ----------------------------------------------------------------------------------------------------------
 # %(n)s is put in by Python here and by static/js/time.js in the page; abbreviated, so that no plural forms are needed
 PAST = {

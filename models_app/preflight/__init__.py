@@ -1,0 +1,95 @@
+"""What a training will take: time and memory by what this kernel took before, disk, and its place in the queue.
+
+What no run recorded is not guessed at: what a kernel needs cannot be told from its settings.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from math import ceil
+from typing import Any
+
+from django.template.defaultfilters import filesizeformat
+from django.utils.translation import gettext as _
+
+from datasets_app.checks import SetFacts
+from datasets_app.models import labelled_images
+from datasets_app.remarks import Remark
+from jobs.models import Host
+from models_app.orders import TrainOrder
+from models_app.preflight import duration, earlier, memory, room
+from models_app.preflight.memory import Memory
+from models_app.preflight.room import Disk, Place
+from models_app.preflight.spans import Size, Span
+
+__all__ = ["Disk", "Estimates", "Memory", "Place", "Size", "Span", "look"]
+
+
+@dataclass(frozen=True)
+class Estimates:
+    """`time` of one training and `total` of all of a batch are None without `runs`, earlier ones to judge from.
+
+    `together`: how many of the batch run side by side on the devices that exist.
+    """
+
+    time: Span | None
+    work: Span | None
+    total: Span | None
+    runs: int
+    trainings: int
+    together: int
+    memory: Memory
+    disk: Disk
+    place: Place
+    has_data: bool
+    remarks: list[Remark] = field(default_factory=list)
+
+
+def look(
+    order: TrainOrder, facts: SetFacts | None, *, trainings: int = 1, variants: Sequence[dict[str, Any]] = ()
+) -> Estimates:
+    """What `trainings` runs of this order will take: four statements, and two where `facts` were not counted.
+
+    `variants`: the settings of each of them, where they differ."""
+    devices, trainings = max(1, order.devices), max(1, trainings)
+    known = list(Host.objects.all())
+    hosts = [host for host in known if host.is_alive]
+    learnt, judged = _sizes(order, facts)
+    past = earlier.past(order)
+    kind = room.kind(hosts or known)
+    runs = duration.runs(order, learnt, past, kind)
+    time = duration.time(runs)
+    together = min(trainings, max(1, sum(host.devices // devices for host in hosts)))
+    work = time.times(trainings) if time else None
+    if time and variants:
+        each = [duration.time(duration.runs(replace(order, params=params), learnt, past, kind)) for params in variants]
+        work = duration.total([span for span in each if span]) if all(each) else None
+    total = work.times(1 / together) if work and variants else time.times(ceil(trainings / together)) if time else None
+    results = max((row["size"] for row in past), default=0) * trainings
+    disk = Disk(results, room.decoded(order.params, learnt + judged) * together, room.free(devices, hosts))
+    place = room.place(devices, hosts)
+    needs = memory.look(order, past, kind, hosts, trainings=trainings, variants=variants)
+    remarks = _remarks(disk, place) + needs.remarks
+    return Estimates(time, work, total, len(runs), trainings, together, needs, disk, place, learnt > 0, remarks)
+
+
+def _sizes(order: TrainOrder, facts: SetFacts | None) -> tuple[int, int]:
+    """Labelled images to train and to validate with; counted here where nobody did, as while a setting is typed."""
+    if facts:
+        return facts.train.labelled, facts.validation.labelled
+    sets = (order.train, order.validation)
+    learnt, judged = (labelled_images(some, order.model_type).count() if some else 0 for some in sets)
+    return learnt, judged
+
+
+def _remarks(disk: Disk, place: Place) -> list[Remark]:
+    found = []
+    if not place.has_worker:
+        text = _("No worker is running: the training will wait in the queue. Start one (manage.py worker).")
+        found.append(Remark("warning", text))
+    if disk.free is not None and disk.need > disk.free:
+        text = _("This may take %(need)s of disk, and %(free)s is free. Delete models or datasets that nobody needs.")
+        numbers = {"need": filesizeformat(disk.need), "free": filesizeformat(disk.free)}
+        found.append(Remark("warning", text % numbers))
+    return found
