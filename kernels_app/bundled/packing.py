@@ -6,9 +6,8 @@ import hashlib
 from collections.abc import Iterator
 from pathlib import Path
 
-BUNDLED = ("cl", "od")
-
 _HERE = Path(__file__).resolve().parent
+BUNDLED = tuple(sorted(path.parent.name for path in _HERE.glob("*/kernel.toml")))
 _ROOT = _HERE.parent.parent  # the folder that holds kernels_app
 _SHARED = (_HERE.parent / "contract", _HERE / "common")
 _PACKAGES = (_HERE.parent / "__init__.py", _HERE / "__init__.py")

@@ -22,7 +22,7 @@ class MetricsWriter:
         self.path = folder / f"{name}.csv"
         self._columns = columns
         if not self.path.exists():
-            self._append(",".join(columns))
+            self._append(",".join(_quoted(name) for name in columns))
 
     def row(self, values: Mapping[str, float | None]) -> None:
         """One row; `values` by column name, a column without a value is a gap."""
@@ -74,6 +74,12 @@ def number(cell: str) -> float | None:
     cell = cell.strip()
     value = float(cell) if cell else math.nan
     return value if math.isfinite(value) else None
+
+
+def _quoted(name: str) -> str:
+    """A column's name as a CSV cell on one line."""
+    name = " ".join(name.split())
+    return '"' + name.replace('"', '""') + '"' if "," in name or '"' in name else name
 
 
 def _cells(line: str) -> list[str]:

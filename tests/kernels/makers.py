@@ -6,7 +6,7 @@ import json
 import os
 import subprocess
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,17 @@ from PIL import Image, ImageDraw
 
 from kernels_app.bundled import packing
 from kernels_app.contract.config import TrainingConfig
-from kernels_app.contract.data import ClSample, Shape, ShapeSample, write_cl, write_files, write_labels, write_shapes
+from kernels_app.contract.data import (
+    ClSample,
+    RcSample,
+    Shape,
+    ShapeSample,
+    write_cl,
+    write_files,
+    write_labels,
+    write_rc,
+    write_shapes,
+)
 from kernels_app.contract.settings import ModelSettings
 from kernels_app.contract.status import StatusMessage, parse
 
@@ -81,6 +91,16 @@ def make_run(
     return KernelRun(folder, operation)
 
 
+def run_predict(model: Path, images: list[str], *options: str) -> list[dict[str, Any]]:
+    """What the `predict.py` beside an exported model says of images, where torch cannot be imported."""
+    no_torch = "import sys, runpy; sys.modules['torch'] = None; sys.argv = sys.argv[1:]; "
+    argv = [sys.executable, "-c", no_torch + "runpy.run_path(sys.argv[0], run_name='__main__')"]
+    asked = [*argv, str(model / "predict.py"), *options, *images]
+    done = subprocess.run(asked, capture_output=True, text=True, timeout=LIMIT, check=False)
+    assert done.returncode == 0, done.stderr
+    return [json.loads(line) for line in done.stdout.splitlines()]
+
+
 def draw(path: Path, colour: str, n: int, *, size: int = 64) -> tuple[float, float, float, float]:
     """A picture of one coloured square on grey; the square's box."""
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -105,6 +125,22 @@ def cl_dataset(folder: Path, classes: list[str], *, train: int = 8, held: int = 
         write_cl(folder, split, samples)
         everything += samples
     write_files(folder, everything[-2:])
+    return folder
+
+
+def rc_dataset(folder: Path, labels: list[str], *, train: int = 8, held: int = 4) -> Path:
+    """`train` and `held` pictures of each colour; of every square each of `labels` is asked, true for its colour."""
+    write_labels(folder, labels)
+    samples: list[RcSample] = []
+    for split, count in (("train", train), ("validation", held)):
+        samples = []
+        for n in range(count):
+            for colour in labels:
+                path = folder / "images/1" / f"{split} {colour} {n}.png"
+                x1, y1, x2, y2 = draw(path, colour, n)
+                samples += [RcSample(str(path), name, name == colour, x1, y1, x2 - x1, y2 - y1) for name in labels]
+        write_rc(folder, split, samples)
+    write_files(folder, [replace(sample, verdict=None) for sample in samples[-2:]])
     return folder
 
 

@@ -10,7 +10,7 @@ import pytest
 from kernels_app.contract.data import ClSample, read_cl, write_cl
 from kernels_app.contract.results import missing, read_detections, read_summary, read_table
 
-from .makers import KernelRun, cl_dataset, make_run
+from .makers import KernelRun, cl_dataset, make_run, run_predict
 
 pytestmark = pytest.mark.kernel
 
@@ -87,6 +87,78 @@ def test_a_stopped_training_goes_on_where_it_was(tmp_path, dataset):
     assert "99999" not in [row[0] for row in run.metrics("loss")]
 
 
+EXACT = PARAMS | {
+    "epochs": 4, "batch_size": 4, "patience": 9, "ema": 0.9, "amp": "off", "flip_horizontal": True,
+}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def unbroken(tmp_path_factory, dataset) -> KernelRun:
+    run = make_run(tmp_path_factory.mktemp("cl-unbroken"), "cl", dataset, params=EXACT)
+    assert run.finish() == 0, run.log
+    return run
+
+
+@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM])
+def test_an_interrupted_training_ends_as_an_unbroken_one(tmp_path, dataset, unbroken, how):
+    """Stopped as asked in the middle of an epoch, or killed and set back to the end of the last."""
+    run = make_run(tmp_path, "cl", dataset, params=EXACT)
+    process = run.start()
+    _wait_for(run, "Epoch 2:")
+    process.send_signal(how)
+    process.wait(timeout=45)
+    run = make_run(tmp_path, "cl", dataset, resume=True, params=EXACT)
+    assert run.finish() == 0, run.log
+    assert "Going on in epoch" in run.log
+    for graph in ("accuracy", "loss", "precision_recall"):
+        assert _numbers(run, graph) == pytest.approx(_numbers(unbroken, graph), abs=1e-6)
+    assert json.loads((run.output / "PARTS.json").read_text()) == json.loads(
+        (unbroken.output / "PARTS.json").read_text()
+    )
+
+
+def test_two_ranks_take_the_steps_of_one_process(tmp_path, dataset):
+    """With the same global batch and no random changes."""
+    plain = EXACT | {"epochs": 10, "ema": 0, "probe_epochs": 0, "brightness": 0, "contrast": 0}
+    plain |= {"flip_horizontal": False, "flip_vertical": False}
+    one = make_run(tmp_path / "one", "cl", dataset, params=plain | {"batch_size": 8})
+    two = make_run(tmp_path / "two", "cl", dataset, params=plain, ranks=2)
+    assert (one.finish(), two.finish(ranks=2)) == (0, 0), one.log + two.log
+    losses = [[float(row[1]) for row in run.metrics("batch_loss")[1:]] for run in (one, two)]
+    assert len(losses[0]) == 20
+    assert losses[0][0] > 2 * losses[0][-1]  # they learn
+    assert losses[1] == pytest.approx(losses[0], abs=1e-4)
+
+
+def test_the_exported_model_answers_the_same_without_torch(tmp_path, dataset, trained):
+    judged = make_run(tmp_path, "cl", dataset, operation="validation", base=trained.output, params=PARAMS)
+    assert judged.finish() == 0, judged.log
+    found, _ = read_detections(judged.output / "detections.csv", classes=2, has_box=False)
+    answers = run_predict(trained.output, [d.filename for d in found])
+    assert [a["image"] for a in answers] == [d.filename for d in found]
+    assert [CLASSES.index(a["class"]) for a in answers] == [d.predicted for d in found]
+    for answer, detection in zip(answers, found, strict=True):
+        assert answer["probabilities"] == pytest.approx(detection.probabilities, abs=0.02)
+
+
+def test_precision_over_recall_is_a_graph_of_the_training_and_a_table_of_the_validation(tmp_path, dataset, trained):
+    rows = trained.metrics("precision_recall")
+    assert rows[0] == ["recall", *CLASSES]
+    assert [float(row[0]) for row in rows[1:]] == [level / 100 for level in range(101)]
+    judged = make_run(tmp_path, "cl", dataset, operation="validation", base=trained.output, params=PARAMS)
+    assert judged.finish() == 0, judged.log
+    assert read_table(judged.output / "precision_recall.csv")[0] == ["recall", *CLASSES]
+
+
+def test_another_backbone_learns_from_random_weights_with_a_warning(tmp_path, dataset):
+    params = PARAMS | {"architecture": "resnet18", "frozen_stages": 1}
+    run = make_run(tmp_path, "cl", dataset, params=params)
+    assert run.finish() == 0, run.log
+    assert "WARNING: this installation has no pretrained weights of resnet18" in run.log
+    card = json.loads((run.output / "PARTS.json").read_text())
+    assert card["normalisation"]["mean"] == [0.485, 0.456, 0.406]
+
+
 def test_two_ranks_go_on_from_a_base_model_with_another_class(tmp_path, trained):
     """And, as a run costs its seconds: without an image cache, and with a time budget that ends it early."""
     data = cl_dataset(tmp_path / "data", ["BLUE", "GREEN", "RED"], train=5, held=3)
@@ -151,6 +223,10 @@ def test_one_category_is_too_few(tmp_path):
 def test_a_diverging_training_names_the_learning_rate(tmp_path, dataset):
     run = make_run(tmp_path, "cl", dataset, params=PARAMS | {"epochs": 5, "learning_rate": 1e30})
     _is_refused(run, "learning rate smaller than 1e+30")
+
+
+def _numbers(run: KernelRun, graph: str) -> list[float]:
+    return [float(cell) for row in run.metrics(graph)[1:] for cell in row if cell]
 
 
 def _is_refused(run: KernelRun, words: str) -> None:

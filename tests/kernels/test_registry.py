@@ -94,7 +94,7 @@ def test_a_schema_whose_default_contradicts_it_is_refused_with_the_place():
 def test_migrating_registers_the_bundled_kernels_once():
     call_command("migrate", verbosity=0)
     found = list(Kernel.objects.filter(is_bundled=True).order_by("name"))
-    assert [kernel.types for kernel in found] == [["CL"], ["OD"]]
+    assert [kernel.types for kernel in found] == [["CL"], ["OD"], ["RC"], ["SEG"]]
     assert all((kernel.folder / "train.py").is_file() for kernel in found)
     call_command("migrate", verbosity=0)
     assert list(Kernel.objects.filter(is_bundled=True).order_by("name")) == found

@@ -8,16 +8,15 @@ from dataclasses import dataclass
 import torch
 import torch.nn.functional as F
 from cl_data import Split
-from cl_model import Net, normalised
 
-from kernels_app.bundled.common import distributed
+from kernels_app.bundled.common import curves, distributed
 from kernels_app.bundled.common.report import Report
-from kernels_app.bundled.common.session import Session
+from kernels_app.bundled.common.session import Session, batched
 from kernels_app.bundled.common.start import Run
+from kernels_app.bundled.common.weights import Net, normalised
 from kernels_app.contract.results import Detection, write_confusion, write_detections, write_summary
 
 LOSS = ["step", "train_loss", "val_loss"]  # a row an epoch
-BATCH_LOSS = ["step", "train_loss"]  # several rows an epoch, so that the graph grows
 ACCURACY = ["step", "accuracy", "macro_f1"]
 
 
@@ -41,16 +40,29 @@ class Scores:
         return f"macro-F1 {self.macro_f1:.4f}, accuracy {self.accuracy:.4f}, loss {self.loss:.4f}"
 
 
+def prepared(session: Session, model: Net, images: torch.Tensor) -> torch.Tensor:
+    """uint8 (n, 3, h, w) as the model takes them, on the device."""
+    return normalised(images, model.pretrained_cfg["architecture"], session.device)
+
+
+def loss_of(logits: torch.Tensor, truth: torch.Tensor, weights: torch.Tensor) -> torch.Tensor:
+    """Cross-entropy, the mean over the samples of all ranks, each counting as its class does."""
+    total = F.cross_entropy(logits, truth, weights, reduction="sum")
+    return distributed.whole(total) / distributed.whole(weights[truth].sum())
+
+
 @torch.inference_mode()
-def judge(session: Session, model: Net, split: Split, tell: Callable[[float], None]) -> torch.Tensor:
-    """Logits (n, classes) on the CPU. Each rank judges its share; `tell` hears how far it is, 0..1."""
-    lists = session.shares(len(split))
+def judge(
+    session: Session, model: Net, split: Split, tell: Callable[[float], None], *, alone: bool = False
+) -> torch.Tensor:
+    """Logits (n, classes) on the CPU. Each rank judges its share, or this one all (`alone`); `tell` hears how far."""
+    lists = batched(len(split), session.batch) if alone else session.shares(len(split))
     found = torch.zeros(len(split), model.num_classes)
     for n, (indices, (images, _)) in enumerate(zip(lists, split.batches(lists), strict=True), start=1):
         with session.precision.context():
-            found[indices] = model(normalised(images, session.device)).float().cpu()
+            found[indices] = model(prepared(session, model, images)).float().cpu()
         tell(n / len(lists))
-    return distributed.add_up(found, session.device)
+    return found if alone else distributed.add_up(found, session.device)
 
 
 def rearranged(logits: torch.Tensor, known: Sequence[str], classes: Sequence[str]) -> torch.Tensor:
@@ -77,6 +89,15 @@ def macro_f1(matrix: torch.Tensor) -> float:
     return float((2 * hits[occurs > 0] / occurs[occurs > 0]).mean())
 
 
+def precision_recall(
+    logits: torch.Tensor, truth: torch.Tensor, classes: Sequence[str]
+) -> dict[str, list[float | None]]:
+    """A curve a class: of the images judged to be of it by at least some probability, how many are."""
+    p = logits.softmax(dim=1)
+    rows = ((name, p[:, n], truth == n) for n, name in enumerate(classes))
+    return {name: curves.precision_at(score, right, int(right.sum())) for name, score, right in rows}
+
+
 def write_results(run: Run, split: Split, classes: Sequence[str], logits: torch.Tensor) -> None:
     """`detections.csv`, and where the truth is known `confusion.csv` and `summary.csv`."""
     predicted, probabilities = logits.argmax(dim=1), logits.softmax(dim=1)
@@ -89,4 +110,5 @@ def write_results(run: Run, split: Split, classes: Sequence[str], logits: torch.
     accuracy = float(matrix.diagonal().sum() / matrix.sum())
     run.log(f"accuracy {accuracy:.4f}, macro-F1 {macro_f1(matrix):.4f} on {len(split)} images")
     write_confusion(run.config.output, classes, matrix.tolist())
+    curves.write(run, precision_recall(logits, split.truth, classes))
     write_summary(run.config.output, [("accuracy", round(accuracy, 6)), ("macro_f1", round(macro_f1(matrix), 6))])

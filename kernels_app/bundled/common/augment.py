@@ -29,16 +29,23 @@ def augment(images: torch.Tensor, wishes: Wishes, dice: torch.Generator) -> torc
     def some() -> torch.Tensor:
         return (torch.rand(n, 1, 1, 1, generator=dice) < 0.5).to(images.device)
 
-    def about(width: float) -> torch.Tensor:
-        return ((torch.rand(n, 1, 1, 1, generator=dice) * 2 - 1) * width).to(images.device, images.dtype)
-
     if wishes.flip_horizontal:
         images = torch.where(some(), images.flip(3), images)
     if wishes.flip_vertical:
         images = torch.where(some(), images.flip(2), images)
     if wishes.rotate_quarter:
         images = torch.where(some(), images.transpose(2, 3), images)
-    if wishes.brightness or wishes.contrast:
-        middle = images.mean(dim=(1, 2, 3), keepdim=True)
-        images = (images - middle) * (1 + about(wishes.contrast)) + middle + about(wishes.brightness)
-    return images.contiguous(memory_format=torch.channels_last)
+    return recoloured(images, wishes, dice).contiguous(memory_format=torch.channels_last)
+
+
+def recoloured(images: torch.Tensor, wishes: Wishes, dice: torch.Generator) -> torch.Tensor:
+    """As `augment`, but brightness and contrast alone."""
+
+    def about(width: float) -> torch.Tensor:
+        numbers = torch.rand(len(images), 1, 1, 1, generator=dice)
+        return ((numbers * 2 - 1) * width).to(images.device, images.dtype)
+
+    if not (wishes.brightness or wishes.contrast):
+        return images
+    middle = images.mean(dim=(1, 2, 3), keepdim=True)
+    return (images - middle) * (1 + about(wishes.contrast)) + middle + about(wishes.brightness)

@@ -11,6 +11,7 @@ import torch
 from kernels_app.contract.results import CHECKPOINT, RESUME
 
 from .start import Refusal, Run
+from .weights import LITE0
 
 FORMAT = 1
 
@@ -58,6 +59,15 @@ def load_base(run: Run) -> dict[str, Any] | None:
     return None if base is None else _load(run, base / CHECKPOINT)
 
 
+def architecture_of(run: Run, base: dict[str, Any] | None, wanted: str) -> str:
+    """What to build: as the base model is, where there is one."""
+    if base is None:
+        return wanted
+    if base["architecture"] != wanted:
+        run.log(f"The base model is a {base['architecture']}: training goes on with that, not with {wanted}.")
+    return str(base["architecture"])
+
+
 def load_asked(run: Run) -> dict[str, Any]:
     """The checkpoint of the model to validate. Raises Refusal where there is none."""
     state = load_base(run)
@@ -76,4 +86,4 @@ def _load(run: Run, path: Path) -> dict[str, Any]:
         raise Refusal(f"The base model's checkpoint cannot be read by the kernel '{name}' ({error}).") from error
     if not isinstance(state, dict) or state.get("kernel") != name or state.get("format") != FORMAT:
         raise Refusal(f"The base model was not trained with the kernel '{name}'; please choose one that was.")
-    return state
+    return {"architecture": LITE0} | state  # version 1.0.0 had but one

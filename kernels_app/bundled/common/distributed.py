@@ -59,6 +59,19 @@ def average(tensor: torch.Tensor, device: torch.device) -> torch.Tensor:
     return add_up(tensor, device) / dist.get_world_size() if dist.is_initialized() else tensor
 
 
+def whole(part: torch.Tensor) -> torch.Tensor:
+    """The sum over the ranks of this rank's `part` of it, as if one process had seen the whole batch.
+
+    Its gradient is this rank's share times the number of ranks, which the mean of DistributedDataParallel takes back.
+    """
+    if not dist.is_initialized():
+        return part
+    total = part.detach().clone()
+    dist.all_reduce(total)
+    mine = part * dist.get_world_size()
+    return mine + (total - mine.detach())
+
+
 def gathered(value: Any) -> list[Any]:
     """The values of all ranks, in the order of ranks."""
     if not dist.is_initialized():

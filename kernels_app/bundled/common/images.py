@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import queue
 import threading
+import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -19,6 +20,7 @@ from .report import Report
 from .start import Refusal, Run
 
 Size = tuple[int, int]  # width, height in pixels
+Region = tuple[int, int, int, int]  # x, y of the upper left corner, width, height; pixels of the upright image
 Fit = Callable[[Size, int], Size]  # (size of the file's image, side asked for) -> size to resize to
 
 SHOWN = 3  # broken images that are named
@@ -38,10 +40,15 @@ def within(original: Size, side: int) -> Size:
 
 
 class ImageStore:
-    """The images of `paths`, resized. Those that fit into `budget` bytes are decoded once, the others each time."""
+    """The images of `paths`, or one region of each, resized. What fits into `budget` bytes is decoded once, the rest
+    each time. Several regions of one image are decoded together."""
 
-    def __init__(self, run: Run, name: str, paths: Sequence[str], side: int, fit: Fit, budget: int) -> None:
+    def __init__(
+        self, run: Run, name: str, paths: Sequence[str], side: int, fit: Fit, budget: int,
+        regions: Sequence[Region] | None = None,
+    ) -> None:  # fmt: skip
         self.paths, self.side, self.fit = list(paths), side, fit
+        self.regions = None if regions is None else list(regions)
         self._run = run
         self._file = Path(run.config.temp_path) / f"images-{name}.u8"
         self._cached = min(len(self.paths), budget // (side * side * 3))
@@ -58,15 +65,20 @@ class ImageStore:
     def fill(self, report: Report, workers: int) -> None:
         """Decode what the cache holds, each rank its share. Raises Refusal naming the images that cannot be read."""
         self._open()
-        mine = distributed.share(len(self.paths), self._run)
+        together: dict[str, list[int]] = {}
+        for index, path in enumerate(self.paths):
+            together.setdefault(path, []).append(index)
+        groups = list(together.values())
+        mine = [groups[n] for n in distributed.share(len(groups), self._run)]
         broken: list[str] = []
+        begun = time.monotonic()
         pool = ThreadPoolExecutor(max(1, workers))
         try:
-            for n, (index, sizes) in enumerate(zip(mine, pool.map(self._keep, mine), strict=True)):
+            for n, (indices, sizes) in enumerate(zip(mine, pool.map(self._keep, mine), strict=True)):
                 if sizes is None:
-                    broken.append(self.paths[index])
+                    broken.append(self.paths[indices[0]])
                 else:
-                    self._sizes[index] = sizes
+                    self._sizes |= sizes
                 report.at((n + 1) / max(1, len(mine)))
         finally:
             pool.shutdown(wait=False, cancel_futures=True)  # a run that is stopped does not decode to the end
@@ -74,11 +86,12 @@ class ImageStore:
             raise _broken(everywhere)
         for found in distributed.gathered(self._sizes):
             self._sizes |= found
+        report.run.log(f"{len(self)} images ready after {time.monotonic() - begun:.1f} s")
         if not self.is_cached:
             report.run.log(f"{len(self) - self._cached} of {len(self)} images are decoded anew each epoch (cache_mb)")
 
     def sizes(self, index: int) -> tuple[Size, Size]:
-        """(width, height) of the image in its file, and as it is given out."""
+        """(width, height) of the image in its file, or of its region, and as it is given out."""
         return self._sizes[index]
 
     def image(self, index: int) -> torch.Tensor:
@@ -87,7 +100,7 @@ class ImageStore:
             width, height = self._sizes[index][1]
             return torch.from_numpy(self._pixels[index, :height, :width].copy()).permute(2, 0, 1)
         try:
-            return decode(self.paths[index], self.side, self.fit)[0]
+            return self._decoded([index])[0][0]
         except UNREADABLE as error:
             raise _broken([self.paths[index]]) from error
 
@@ -99,17 +112,32 @@ class ImageStore:
         distributed.barrier()
         self._pixels = np.memmap(self._file, np.uint8, "r+", shape=shape) if self._cached else None
 
-    def _keep(self, index: int) -> tuple[Size, Size] | None:
+    def _keep(self, indices: list[int]) -> dict[int, tuple[Size, Size]] | None:
+        """Decode the images of one file into the cache; their sizes, None where the file cannot be read."""
+        found = {}
         try:
-            if index >= self._cached or self._pixels is None:
-                original = size_of(self.paths[index])
-                return original, self.fit(original, self.side)
-            pixels, original = decode(self.paths[index], self.side, self.fit)
+            cached = [index for index in indices if index < self._cached and self._pixels is not None]
+            for index, (pixels, original) in zip(cached, self._decoded(cached), strict=True):
+                height, width = pixels.shape[1:]
+                assert self._pixels is not None
+                self._pixels[index, :height, :width] = pixels.permute(1, 2, 0).numpy()
+                found[index] = (original, (width, height))
+            for index in set(indices) - set(cached):
+                original = size_of(self.paths[index]) if self.regions is None else self.regions[index][2:]
+                found[index] = (original, self.fit(original, self.side))
         except UNREADABLE:
             return None
-        height, width = pixels.shape[1:]
-        self._pixels[index, :height, :width] = pixels.permute(1, 2, 0).numpy()
-        return original, (width, height)
+        return found
+
+    def _decoded(self, indices: list[int]) -> list[tuple[torch.Tensor, Size]]:
+        """Of images that lie in one file."""
+        if not indices:
+            return []
+        path = self.paths[indices[0]]
+        if self.regions is None:
+            return [decode(path, self.side, self.fit)] * len(indices)
+        pixels = whole(path)
+        return [cut(pixels, self.regions[index], self.side, self.fit) for index in indices]
 
 
 def decode(path: str, side: int, fit: Fit) -> tuple[torch.Tensor, Size]:
@@ -119,10 +147,29 @@ def decode(path: str, side: int, fit: Fit) -> tuple[torch.Tensor, Size]:
         width, height = fit(original, side)
         image.draft(image.mode, (2 * max(width, height),) * 2)  # JPEG: decode at a half, quarter or eighth, when enough
         pixels = _rgb(ImageOps.exif_transpose(image))
-    tensor = torch.from_numpy(pixels).permute(2, 0, 1)
-    if (height, width) != tensor.shape[1:]:
-        tensor = F.interpolate(tensor[None], (height, width), mode="bilinear", antialias=True)[0]
-    return tensor, original
+    return resized(torch.from_numpy(pixels).permute(2, 0, 1), (width, height)), original
+
+
+def whole(path: str) -> torch.Tensor:
+    """The image as it is in the file, upright: uint8 (3, height, width)."""
+    with Image.open(path) as image:
+        return torch.from_numpy(_rgb(ImageOps.exif_transpose(image))).permute(2, 0, 1)
+
+
+def cut(pixels: torch.Tensor, region: Region, side: int, fit: Fit) -> tuple[torch.Tensor, Size]:
+    """A region of an image, resized; and its size. What lies beyond the edge repeats the edge."""
+    x, y, width, height = region
+    rows = torch.arange(y, y + height).clamp(0, pixels.shape[1] - 1)
+    columns = torch.arange(x, x + width).clamp(0, pixels.shape[2] - 1)
+    return resized(pixels[:, rows[:, None], columns], fit((width, height), side)), (width, height)
+
+
+def resized(pixels: torch.Tensor, size: Size) -> torch.Tensor:
+    """uint8 (3, height, width) to `size` (width, height), with antialiasing."""
+    width, height = size
+    if (height, width) == pixels.shape[1:]:
+        return pixels
+    return F.interpolate(pixels[None], (height, width), mode="bilinear", antialias=True)[0]
 
 
 def size_of(path: str) -> Size:

@@ -76,6 +76,12 @@ class Report:
             self._writers[graph] = MetricsWriter(self.run.config.output / METRICS, graph, columns)
         self._writers[graph].row(values)
 
+    def forget(self, graph: str) -> None:
+        """Begin a graph anew."""
+        self._writers.pop(graph, None)
+        if self.run.rank == 0:
+            (self.run.config.output / METRICS / f"{graph}.csv").unlink(missing_ok=True)
+
     def _say(self, percentage: float, step: int | None) -> None:
         with self._lock:
             self._said = time.monotonic()

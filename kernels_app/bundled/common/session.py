@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -24,16 +25,21 @@ class Session:
 
     def shares(self, count: int) -> list[list[int]]:
         """The indices of 0..count-1 that this rank works on, in batches."""
-        mine = list(distributed.share(count, self.run))
-        return [mine[n : n + self.batch] for n in range(0, len(mine), self.batch)]
+        return batched(distributed.share(count, self.run), self.batch)
 
 
-def begin(run: Run, *, amp: str, batch: int, seed: int) -> Session:
-    """Join the other ranks, seed the random numbers, choose the arithmetic."""
+def batched(indices: int | Sequence[int], batch: int) -> list[list[int]]:
+    """`indices`, or as many as that, in lists of `batch`."""
+    known = list(range(indices) if isinstance(indices, int) else indices)
+    return [known[n : n + batch] for n in range(0, len(known), batch)]
+
+
+def begin(run: Run, *, amp: str, batch: int, seed: int, is_dense: bool = False) -> Session:
+    """Join the other ranks, seed the random numbers, choose the arithmetic. `is_dense`: few depthwise convolutions."""
     device = distributed.connect(run)
     torch.manual_seed(seed)
     torch.backends.cudnn.deterministic = True
     torch.backends.cudnn.benchmark = False
-    session = Session(run, Report(run), device, Precision(amp, device), batch)
+    session = Session(run, Report(run), device, Precision(amp, device, is_dense=is_dense), batch)
     run.log(f"Computing in {session.precision.name}")
     return session

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Protocol
 
 import torch
-from od_data import Target
+from od_pyramid import Target
 
 
 class Wishes(Protocol):

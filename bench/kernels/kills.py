@@ -1,0 +1,111 @@
+"""`python -m bench.kernels.kills [cl rc od seg]`: SIGKILL at 20 moments of one training, each time resumed.
+
+Every other kill waits until a checkpoint is being written, or has this instant been renamed. At the end the results
+must be whole, each step of the curves there once, and the scores those of a training that nobody killed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import random
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+from bench.kernels import datasets, runs
+from kernels_app.bundled import packing
+from kernels_app.contract.results import RESUME, missing
+
+KILLS = 20
+SMALL: dict[str, dict[str, Any]] = {  # settings of trainings that take long enough to be killed so often
+    "cl": {"epochs": 200, "patience": 200, "batch_size": 4, "image_size": 64, "probe_epochs": 20, "amp": "off"},
+    "rc": {"epochs": 200, "patience": 200, "batch_size": 4, "image_size": 64, "probe_epochs": 20, "amp": "off"},
+    "od": {"epochs": 60, "patience": 60, "batch_size": 2, "image_size": 128, "amp": "off"},
+    "seg": {"epochs": 60, "patience": 60, "batch_size": 2, "image_size": 128, "amp": "off"},
+}
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="python -m bench.kernels.kills", description=__doc__)
+    parser.add_argument("kernel", nargs="*", choices=[*packing.BUNDLED, []], help="all of them without a name")
+    parser.add_argument("--kills", type=int, default=KILLS)
+    parser.add_argument("--seed", type=int, default=0)
+    asked = parser.parse_args()
+    good = True
+    for kind in asked.kernel or packing.BUNDLED:
+        with tempfile.TemporaryDirectory(prefix="bench-kills-") as folder:
+            good &= _torment(kind, Path(folder), asked.kills, random.Random(asked.seed))
+    return 0 if good else 1
+
+
+def _torment(kind: str, folder: Path, kills: int, dice: random.Random) -> bool:
+    data = datasets.drawn(kind, folder / "data", train=12, held=4, size=(160, 120))
+    unbroken = runs.prepare(kind, data, folder / "unbroken", SMALL[kind])
+    took = unbroken.finish()
+    if took.code:
+        print(f"{kind}: the training fails without any kill:\n{unbroken.log[-2000:]}")
+        return False
+    run, done, saved = runs.prepare(kind, data, folder / "run", SMALL[kind]), 0, 0
+    while done < kills:
+        process = run.start()
+        at_file = done % 2 == 1
+        if not (_await_file(run, process, dice) if at_file else _await_time(process, dice, took.seconds)):
+            break  # it was over before
+        process.kill()
+        process.wait()
+        done, saved = done + 1, saved + at_file
+        run = runs.prepare(kind, data, folder / "run", SMALL[kind], resume=(run.output / RESUME).is_file())
+    ended = run.finish()
+    faults = _faults(run, unbroken, ended.code)
+    print(f"{kind}: killed {done} times, {saved} of them at a checkpoint's file; " + ("; ".join(faults) or "all well"))
+    if faults:
+        print(run.log[-3000:])
+    return not faults
+
+
+def _await_time(process: subprocess.Popen[bytes], dice: random.Random, whole: float) -> bool:
+    """A random moment, mostly of the training and sometimes of the start; False where it ended before."""
+    try:
+        process.wait(dice.uniform(0.5, max(4.0, whole / 6)))
+    except subprocess.TimeoutExpired:
+        return True
+    return False
+
+
+def _await_file(run: runs.Run, process: subprocess.Popen[bytes], dice: random.Random) -> bool:
+    """Until a checkpoint's temporary file is there, and a moment longer: it is being written, synced or renamed."""
+    folder, skip = run.output / "save", dice.randrange(3)
+    while process.poll() is None:
+        if any(folder.glob(".*.tmp")):
+            if skip == 0:
+                time.sleep(dice.choice((0.0, 0.005, 0.02, 0.05)))
+                return True
+            skip -= 1
+            time.sleep(0.1)
+        time.sleep(0.001)
+    return False
+
+
+def _faults(run: runs.Run, unbroken: runs.Run, code: int) -> list[str]:
+    found = [f"exit code {code}"] if code else []
+    found += [f"{name} is missing" for name in missing(run.output, "training", run.kind.upper())]
+    if found:
+        return found
+    if run.scores() != unbroken.scores():
+        found.append(f"scores {run.scores()} instead of {unbroken.scores()}")
+    for path in sorted((unbroken.output / "save/metrics").glob("*.csv")):
+        steps, wanted = (_first_column(each / "save/metrics" / path.name) for each in (run.output, unbroken.output))
+        if steps != wanted:
+            found.append(f"{path.name} has {len(steps)} rows instead of {len(wanted)}, or others")
+    return found
+
+
+def _first_column(path: Path) -> list[str]:
+    return [line.split(",")[0] for line in path.read_text(encoding="utf-8").splitlines()[1:]]
+
+
+if __name__ == "__main__":
+    sys.exit(main())
