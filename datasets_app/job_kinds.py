@@ -5,9 +5,10 @@ from __future__ import annotations
 import shutil
 from typing import TYPE_CHECKING
 
-from django.utils.translation import gettext as _
+from django.utils.translation import gettext_noop as _
 
 from jobs import kinds
+from jobs.said import Said
 
 if TYPE_CHECKING:
     from jobs.models import Job
@@ -27,7 +28,7 @@ class ImportDataset:
         try:
             drafts.commit(draft, progress)
         except drafts.ImportRefused as error:
-            raise kinds.JobError(_("Nothing was imported. %(why)s") % {"why": error}) from error
+            raise kinds.JobError(Said(_("Nothing was imported. %(why)s"), why=str(error))) from error
         except kinds.Cancelled:
             drafts.discard(draft)
             raise

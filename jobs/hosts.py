@@ -20,6 +20,8 @@ SPIN = "3000"
 # What a container may take, as it sees itself: of control groups version 2 and 1.
 MEMORY_LIMITS = ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes")
 
+OOM_COUNTERS = ("/proc/vmstat", "/sys/fs/cgroup/memory.events")
+
 
 def beat() -> Host:
     """Say that this host lives, and what it has. Returns its row."""
@@ -69,6 +71,16 @@ def memory_bytes() -> int:
         with contextlib.suppress(OSError, ValueError):  # not there, or "max"
             found.append(int(Path(name).read_text(encoding="ascii")))
     return min(found)
+
+
+def oom_kills() -> int:
+    """How many processes the system ended for want of memory since it started, on this machine or in this container."""
+    found = 0
+    for name in OOM_COUNTERS:
+        with contextlib.suppress(OSError, ValueError):
+            words = Path(name).read_text(encoding="ascii").split()
+            found += int(words[words.index("oom_kill") + 1])
+    return found
 
 
 def environment(devices: list[int], temporary: Path) -> dict[str, str]:

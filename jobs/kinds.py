@@ -5,7 +5,7 @@ A *program* kind says what to start and what to make of its results; a *function
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
@@ -18,7 +18,11 @@ Progress = Callable[[float, str], None]
 
 
 class JobError(Exception):
-    """Why a job cannot go on, in words for its user."""
+    """Why a job cannot go on, in words for its user: a Said, so that each reader gets it in their language."""
+
+    @property
+    def said(self) -> str:
+        return self.args[0] if self.args and isinstance(self.args[0], str) else str(self)
 
 
 class Cancelled(Exception):
@@ -34,6 +38,19 @@ class Launch:
     folder: Path
     output: Path
     project_key: str = field(repr=False)
+
+
+@dataclass(frozen=True)
+class Repair:
+    """What a reader may do about a job that failed: `label` on a button, `url` behind it, `text` beside it.
+
+    `posts`: it does something at once, else it leads to a page."""
+
+    label: str
+    url: str
+    text: str = ""
+    icon: str = "player-play"
+    posts: bool = False
 
 
 class FunctionKind(Protocol):
@@ -89,3 +106,10 @@ def find(name: str) -> Kind | None:
 
 def is_function(kind: Kind) -> bool:
     return hasattr(kind, "run")
+
+
+def repairs(job: Job, names: Iterable[str]) -> list[Repair]:
+    """Those of the named repairs that the kind of the job can offer for it, in this order."""
+    offer = getattr(find(job.kind), "repair", None)
+    found = [offer(job, name) for name in names] if offer else []
+    return [repair for repair in found if repair]

@@ -18,7 +18,7 @@ from django.utils.translation import get_language
 from django.utils.translation import gettext_lazy as _
 from django_q.tasks import async_task
 
-from jobs import clock, kinds
+from jobs import clock, kinds, said
 from projects_app.models import OwnedQuerySet, Project, User
 
 
@@ -98,6 +98,12 @@ class Job(models.Model):
     peak_memory = models.BigIntegerField(_("peak memory"), null=True, blank=True)  # bytes, of the host
     message = models.TextField(_("message"), blank=True)
     remark = models.TextField(_("remark"), blank=True)
+    words = models.JSONField(default=dict, blank=True)  # of those two, where they are the portal's own: `jobs.said`
+    failure = models.CharField(_("failure"), max_length=32, blank=True)  # a rule of `jobs.failure_rules`
+    failure_facts = models.JSONField(default=dict, blank=True)  # its "values", the "quote" and where "at" in the log
+    follows = models.ForeignKey(
+        "self", models.SET_NULL, null=True, blank=True, related_name="followers", verbose_name=_("goes on from")
+    )
 
     objects = JobQuerySet.as_manager()
 
@@ -155,10 +161,33 @@ class Job(models.Model):
         return Job.objects.filter(first, state=State.QUEUED, devices__gt=0 if self.devices else -1).count()
 
     @property
+    def said_message(self) -> str:
+        return said.load(self.words.get("message"), self.message)
+
+    @property
+    def said_remark(self) -> str:
+        return said.load(self.words.get("remark"), self.remark)
+
+    @property
     def subject(self) -> tuple[str, str] | None:
         """Name and address of the page that this job is about."""
         kind = kinds.find(self.kind)
         return kind.subject(self) if kind else None
+
+    def earlier(self) -> list[Job]:
+        """The jobs that it goes on from, the last one first."""
+        found: list[Job] = []
+        while before := (found[-1] if found else self).follows:
+            found.append(before)
+        return found
+
+    def later(self) -> list[int]:
+        """The jobs that go on from it, by id."""
+        found: list[int] = []
+        last = [self.pk]
+        while last := list(Job.objects.filter(follows__in=last).values_list("pk", flat=True)):
+            found += last
+        return found
 
     # --- what may happen to it ---
 
@@ -202,7 +231,11 @@ class Job(models.Model):
         """
         if epoch_up:
             fields["epoch"] = F("epoch") + 1
-        fields = {name: storable(value) if isinstance(value, str) else value for name, value in fields.items()}
+        if not fields.keys().isdisjoint(("message", "remark")):
+            fields["words"] = {name: words for name, words in self.words.items() if name not in fields} | said.kept(
+                fields
+            )
+        fields = {name: storable(said.here(v)) if isinstance(v, str) else v for name, v in fields.items()}
         mine = Job.objects.filter(pk=self.pk, state__in=old)
         if epoch is not None:
             mine = mine.filter(epoch=epoch)
@@ -229,8 +262,9 @@ class Job(models.Model):
         return Job.objects.values_list("cancel_requested_at", flat=True).get(pk=self.pk)
 
     def record(self, old: State | None, new: State, *, who: str, why: str = "") -> None:
+        words = said.kept({"why": why}).get("why")
         who, why = storable(who)[:150], storable(why)[:1000]
-        JobEvent.objects.create(job=self, at=clock.now(), old=old or "", new=new, who=who, why=why)
+        JobEvent.objects.create(job=self, at=clock.now(), old=old or "", new=new, who=who, why=why, words=words)
 
     def request_cancel(self, by: User) -> None:
         """Ask for an end: at once while it waits, within the grace while it runs. Asking twice does no harm."""
@@ -262,6 +296,7 @@ class JobEvent(models.Model):
     new = models.CharField(max_length=12, choices=State)
     who = models.CharField(max_length=150, blank=True)
     why = models.CharField(max_length=1000, blank=True)
+    words = models.JSONField(null=True, blank=True)  # of `why`, where it is the portal's own: `jobs.said`
 
     class Meta:
         ordering = ["pk"]
@@ -270,6 +305,10 @@ class JobEvent(models.Model):
 
     def __str__(self) -> str:
         return f"{self.old} → {self.new}"
+
+    @property
+    def said(self) -> str:
+        return said.load(self.words, self.why)
 
 
 class DeviceKind(models.TextChoices):

@@ -7,10 +7,11 @@ import signal
 from dataclasses import dataclass
 from pathlib import Path
 
-from django.utils.translation import gettext as _
+from django.utils.translation import gettext_noop as _
 
-from jobs import logs
+from jobs import diagnosis, logs
 from jobs.models import Job
+from jobs.said import Said
 from kernels_app.contract import results
 
 TRACEBACK_END = re.compile(r"^(?:[A-Za-z_][\w.]*(?:Error|Exception|Interrupt|Exit|Warning)|AssertionError)\b.*")
@@ -18,10 +19,11 @@ TRACEBACK_END = re.compile(r"^(?:[A-Za-z_][\w.]*(?:Error|Exception|Interrupt|Exi
 
 @dataclass(frozen=True)
 class Outcome:
-    """`message` says why it failed; `remark` what was odd about a success."""
+    """`message` says why it failed, `failure` what kind of word that is (`diagnosis.of`); `remark`: an odd success."""
 
     succeeded: bool
     message: str = ""
+    failure: str = ""
     remark: str = ""
 
 
@@ -31,41 +33,46 @@ def judge(job: Job, folder: Path, output: Path, code: int | None, missing: list[
     `code` None: nobody knows how it ended.
     """
     if job.kernel_error:
-        return Outcome(False, message=job.kernel_error)
+        return Outcome(False, job.kernel_error, diagnosis.SAID)
     if code != 0 and not job.kernel_done:
-        return Outcome(False, message=_why(folder, output, code))
+        return _why(folder, output, code)
     if missing:
-        return Outcome(False, message=_("The kernel ended, but its results are not complete: ") + "; ".join(missing))
+        text = Said(_("The kernel ended, but its results are not complete: %(list)s"), list=missing)
+        return Outcome(False, text, "incomplete")
     if not job.kernel_done:
-        return Outcome(True, remark=_("The kernel ended well without saying that it was done."))
+        return Outcome(True, remark=Said(_("The kernel ended well without saying that it was done.")))
     if code != 0:
-        return Outcome(True, remark=_("The kernel said that it was done, then: %(end)s.") % {"end": ending(code)})
+        return Outcome(True, remark=Said(_("The kernel said that it was done, then: %(end)s."), end=ending(code)))
     return Outcome(True)
 
 
-def ending(code: int | None) -> str:
+def ending(code: int | None) -> Said:
     """An exit code in words; -n is signal n."""
     if code is None:
-        return _("it was gone without an exit code")
+        return Said(_("it was gone without an exit code"))
     if code < 0:
         name = signal.Signals(-code).name if -code in signal.valid_signals() else str(-code)
-        return _("it was killed by the signal %(name)s") % {"name": name}
-    return _("exit code %(code)d") % {"code": code}
+        return Said(_("it was killed by the signal %(name)s"), name=name)
+    return Said(_("exit code %(code)d"), code=code)
 
 
-def _why(folder: Path, output: Path, code: int | None) -> str:
+def _why(folder: Path, output: Path, code: int | None) -> Outcome:
     """The most specific text there is: the kernel's `failure` file, the last traceback line, the exit code."""
     try:
         with (output / results.FAILURE).open("rb") as file:
             said = file.read(results.FAILURE_LIMIT).decode("utf-8", "replace").strip()
     except OSError:
         said = ""
-    return said or _traceback(folder) or _("The kernel failed: %(end)s.") % {"end": ending(code)}
+    if said:
+        return Outcome(False, said, diagnosis.SAID)
+    if line := _traceback(folder):
+        return Outcome(False, line, diagnosis.TRACEBACK)
+    return Outcome(False, Said(_("The kernel failed: %(end)s."), end=ending(code)), diagnosis.EXIT)
 
 
 def _traceback(folder: Path) -> str:
     """The last line of the last traceback near the end of the log."""
-    lines = logs.tail(folder / logs.NAME, 64 * 1024).splitlines()
+    lines = [line.text for line in logs.tail(folder / logs.NAME, 64 * 1024)]
     starts = [n for n, line in enumerate(lines) if line.startswith("Traceback (most recent call last)")]
     if not starts:
         return ""

@@ -6,10 +6,12 @@ import logging
 
 from django.conf import settings
 from django.db.models import F
+from django.utils.translation import gettext_noop as _
 
-from jobs import clock, dispatch, launchers, locks, runfolder
+from jobs import clock, diagnosis, dispatch, launchers, locks, runfolder
 from jobs.launchers.errors import Lost
 from jobs.models import HELD, Host, Job, State
+from jobs.said import Said
 
 log = logging.getLogger(__name__)
 
@@ -46,8 +48,9 @@ def _give_up(job: Job, host: Host) -> bool:
             return False
     except Lost:
         pass
-    text = f"Its supervisor was lost {job.adoptions} times in a row; given up."
-    return job.move(HELD, State.FAILED, epoch=job.epoch, who=f"worker on {host.name}", why=text, message=text)
+    text = Said(_("Its supervisor was lost %(n)d times in a row; given up."), n=job.adoptions)
+    facts = diagnosis.of(job, folder, text, "interrupted")
+    return job.move(HELD, State.FAILED, epoch=job.epoch, who=f"worker on {host.name}", why=text, message=text, **facts)
 
 
 def give_up_lost_hosts() -> list[Job]:
@@ -59,12 +62,13 @@ def give_up_lost_hosts() -> list[Job]:
     )
     moved = []
     for job in lost.select_related("host"):
-        why = f"interrupted: the host {job.host} was lost"
+        why = Said(_("interrupted: the host %(host)s was lost"), host=str(job.host))
         if job.cancel_requested_at:
             done = job.move(HELD, State.CANCELLED, epoch=job.epoch, who="worker", why=why)
         elif job.resumes < settings.JOB_RESUMES:
             done = job.requeue(HELD, epoch=job.epoch, why=why)
         else:
-            done = job.move(HELD, State.FAILED, epoch=job.epoch, who="worker", why=why, message=why)
+            facts = diagnosis.of(job, runfolder.of(job), why, "host_lost")
+            done = job.move(HELD, State.FAILED, epoch=job.epoch, who="worker", why=why, message=why, **facts)
         moved += [job] if done else []
     return moved

@@ -17,12 +17,13 @@ from typing import Any, TypeVar
 from django.conf import settings
 from django.db import InterfaceError, OperationalError, connections
 from django.utils import translation
-from django.utils.translation import gettext as _
+from django.utils.translation import gettext_noop as _
 
-from jobs import ingest, kinds, launchers, locks, outcome, runfolder
+from jobs import diagnosis, ingest, kinds, launchers, locks, outcome, runfolder
 from jobs.kinds import Cancelled, FunctionKind, JobError, ProgramKind
 from jobs.launchers.errors import LaunchFailed, Lost
 from jobs.models import HELD, Fenced, Job, State
+from jobs.said import Said
 from kernels_app.contract import results
 
 log = logging.getLogger(__name__)
@@ -42,8 +43,8 @@ def run(job_id: int, epoch: int) -> None:
         with locks.hold(folder / runfolder.RUNNER_LOCK), translation.override(job.language or settings.LANGUAGE_CODE):
             kind = kinds.find(job.kind)
             if kind is None:
-                text = _("This version of the portal does not know jobs of the kind “%(kind)s”.") % {"kind": job.kind}
-                job.move(HELD, State.FAILED, epoch=epoch, who="runner", why=text, message=text)
+                text = Said(_("This version of the portal does not know jobs of the kind “%(kind)s”."), kind=job.kind)
+                fail(job, epoch, text, "refused")
             elif kinds.is_function(kind):
                 _run_function(job, kind, epoch)  # type: ignore[arg-type]
             else:
@@ -84,20 +85,22 @@ class Supervisor:
                 self._watch()
             if self.job.state == State.FINALIZING:
                 patiently(self._finish)
-        except (JobError, LaunchFailed) as error:
-            self._fail(str(error))
+        except JobError as error:
+            self._fail(error.said, "refused")
+        except LaunchFailed as error:
+            self._fail(Said(_("The program could not be started: %(why)s"), why=str(error)), "not_started")
         except Lost as error:
-            self._lost(str(error))
+            self._lost(error.args[0])
         except Fenced:
             raise
         except Exception:
             log.exception("job %s", self.job.pk)
-            self._fail(_unexpected())
+            self._fail(_unexpected(), "portal_fault")
 
     def _start(self) -> None:
         """Write the run folder, start the program, and only then say RUNNING. Each step may have been done before."""
         if self.job.cancel_requested_at and not self.job.handle:
-            self._end(State.CANCELLED, _("Cancelled before it started."))
+            self._end(State.CANCELLED, Said(_("Cancelled before it started.")))
             return
         launcher, attempt = self._launcher(), self.job.resumes
         handle = launcher.find(self.folder, attempt)  # an earlier runner may have died before it could say so
@@ -173,7 +176,7 @@ class Supervisor:
             return
         verdict = self._judge()
         if not verdict.succeeded:
-            self._fail(verdict.message)
+            self._fail(verdict.message, verdict.failure)
             return
         self.kind.finish(job, self.folder)
         self._end(State.SUCCEEDED, "", remark=verdict.remark, percentage=100.0)
@@ -192,14 +195,15 @@ class Supervisor:
             self.job.move(states, State.FINALIZING, epoch=self.epoch, who="runner", why=why)
             patiently(self._finish)
         elif self.job.resumes < settings.JOB_RESUMES:
-            self.job.requeue(states, epoch=self.epoch, why=_("interrupted: ") + why)
+            self.job.requeue(states, epoch=self.epoch, why=Said(_("interrupted: %(why)s"), why=why))
         else:
-            self._fail(_("Interrupted %(n)d times; given up.") % {"n": self.job.resumes + 1})
+            self._fail(Said(_("Interrupted %(n)d times; given up."), n=self.job.resumes + 1), "interrupted")
 
-    def _fail(self, message: str) -> None:
+    def _fail(self, message: str, otherwise: str) -> None:
+        """`otherwise`: what kind of failure it is where the message itself does not tell, see `diagnosis.of`."""
         self._put_down()
         self._keep_partial()
-        self._end(State.FAILED, message)
+        self._end(State.FAILED, message, **diagnosis.of(self.job, self.folder, message, otherwise))
 
     def _keep_partial(self) -> None:
         try:
@@ -230,7 +234,7 @@ class Supervisor:
 
     def _handle(self) -> launchers.Handle:
         if self.job.handle is None:
-            raise Lost("the job has no handle")
+            raise Lost(Said(_("the job has no handle")))
         return dict(self.job.handle)
 
     def _end(self, state: State, message: str, **fields: Any) -> None:
@@ -264,18 +268,23 @@ def _run_function(job: Job, kind: FunctionKind, epoch: int) -> None:
     except Cancelled:
         job.move(HELD, State.CANCELLED, epoch=epoch, who="runner", why="cancelled")
     except JobError as error:
-        job.move(HELD, State.FAILED, epoch=epoch, who="runner", why=str(error), message=str(error))
+        fail(job, epoch, error.said, "refused")
     except Fenced:
         raise
     except Exception:
         log.exception("job %s", job.pk)
         with runfolder.log(job).open("a", encoding="utf-8") as file:
             file.write(traceback.format_exc())
-        job.move(HELD, State.FAILED, epoch=epoch, who="runner", message=_unexpected())
+        fail(job, epoch, _unexpected(), "portal_fault")
     else:
         job.move(HELD, State.SUCCEEDED, epoch=epoch, who="runner", percentage=100.0)
 
 
-def _unexpected() -> str:
+def fail(job: Job, epoch: int, message: str, otherwise: str) -> None:
+    facts = diagnosis.of(job, runfolder.of(job), message, otherwise)
+    job.move(HELD, State.FAILED, epoch=epoch, who="runner", why=message, message=message, **facts)
+
+
+def _unexpected() -> Said:
     last = traceback.format_exc().strip().splitlines()[-1]
-    return _("Something unexpected happened in the portal: %(error)s") % {"error": last[:500]}
+    return Said(_("Something unexpected happened in the portal: %(error)s"), error=last[:500])

@@ -7,11 +7,12 @@ from typing import cast
 from django.conf import settings
 from django.contrib import messages
 from django.http import FileResponse, Http404, HttpRequest, HttpResponse, HttpResponseBase, JsonResponse
-from django.shortcuts import get_object_or_404, redirect, render
+from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_POST
 
-from jobs import charts, kinds, listing, logs, queue, runfolder
+from jobs import charts, diagnosis, kinds, listing, queue, runfolder, views_log
+from jobs.asked import is_htmx, job_of, number
 from jobs.models import HELD, Job, State
 from kernels_app.contract import results
 from projects_app.access import project_view
@@ -35,7 +36,7 @@ def job_list(request: HttpRequest, project: Project) -> HttpResponse:
         "kinds": mine.order_by("kind").values_list("kind", flat=True).distinct(),
         "is_filtered": bool(chosen["state"] or chosen["kind"] or chosen["q"]),
         "live": mine.active().exists(),
-        "oob": _is_htmx(request),
+        "oob": is_htmx(request),
     }
     return render(request, "jobs/_list.html" if context["oob"] else "jobs/list.html", context)
 
@@ -52,7 +53,7 @@ def running(request: HttpRequest, project: Project) -> HttpResponse:
 @require_GET
 @project_view()
 def detail(request: HttpRequest, project: Project, pk: int) -> HttpResponse:
-    job = _job(project, pk)
+    job = job_of(project, pk)
     kind = kinds.find(job.kind)
     own = {"subject": job.subject, "is_program": kind is None or not kinds.is_function(kind)}
     return render(request, "jobs/detail.html", job_context(job) | own)
@@ -62,15 +63,15 @@ def detail(request: HttpRequest, project: Project, pk: int) -> HttpResponse:
 @project_view()
 def status(request: HttpRequest, project: Project, pk: int) -> HttpResponse:
     """The fragment that polls itself while the job is active."""
-    return _status(request, _job(project, pk))
+    return _status(request, job_of(project, pk))
 
 
 @require_POST
 @project_view(Role.LABELLER)
 def cancel(request: HttpRequest, project: Project, pk: int) -> HttpResponse:
-    job = _job(project, pk)
+    job = job_of(project, pk)
     job.request_cancel(by=cast(User, request.user))
-    if _is_htmx(request):
+    if is_htmx(request):
         return _status(request, job)
     if job.state == State.CANCELLED:
         messages.success(request, _("“%(job)s” was cancelled.") % {"job": job.title})
@@ -84,39 +85,10 @@ def cancel(request: HttpRequest, project: Project, pk: int) -> HttpResponse:
 
 @require_GET
 @project_view()
-def log(request: HttpRequest, project: Project, pk: int) -> HttpResponse:
-    """What was added to the log since byte `from`, and the next poll while there may be more; 204 when nothing was.
-
-    Without `from` the whole card, opened at the tail.
-    """
-    job = _job(project, pk)
-    start = _number(request, "from")
-    found = _log(job, start)
-    if found["more"] and not found["text"]:
-        return HttpResponse(status=204)
-    template = "jobs/_log.html" if start is None else "jobs/_log_part.html"
-    return render(request, template, {"job": job, "log": found})
-
-
-@require_GET
-@project_view()
-def log_download(request: HttpRequest, project: Project, pk: int) -> HttpResponseBase:
-    job = _job(project, pk)
-    try:
-        file = runfolder.log(job).open("rb")
-    except OSError as error:
-        raise Http404(_("This job has no log.")) from error
-    return FileResponse(
-        file, as_attachment=True, filename=f"job-{job.pk}.log", content_type="text/plain; charset=utf-8"
-    )
-
-
-@require_GET
-@project_view()
 def metrics(request: HttpRequest, project: Project, pk: int) -> HttpResponse:
     """Points since the cursor `after`; 204 when there are none and more may come."""
-    job = _job(project, pk)
-    after = _number(request, "after") or 0
+    job = job_of(project, pk)
+    after = number(request, "after") or 0
     found = charts.since(job, after)
     if found is None and job.is_active:
         return HttpResponse(status=204)
@@ -127,7 +99,7 @@ def metrics(request: HttpRequest, project: Project, pk: int) -> HttpResponse:
 @project_view()
 def scores(request: HttpRequest, project: Project, pk: int) -> HttpResponse:
     """The table of best and last below the graphs; asks for itself again while the job is active."""
-    job = _job(project, pk)
+    job = job_of(project, pk)
     return render(request, "jobs/_scores.html", {"job": job, "scores": _scores(job)})
 
 
@@ -135,7 +107,7 @@ def scores(request: HttpRequest, project: Project, pk: int) -> HttpResponse:
 @project_view()
 def metrics_csv(request: HttpRequest, project: Project, pk: int, chart: str) -> HttpResponseBase:
     """The metrics file as the kernel wrote it."""
-    job = _job(project, pk)
+    job = job_of(project, pk)
     if not job.points.filter(chart=chart).exists():  # only names the ingest met: `chart` cannot lead elsewhere
         raise Http404
     try:
@@ -147,7 +119,7 @@ def metrics_csv(request: HttpRequest, project: Project, pk: int, chart: str) -> 
 
 def job_context(job: Job) -> dict[str, object]:
     """All that the partials of `templates/jobs/` show of one job; the pages of models and validations use it too."""
-    return status_context(job) | {"log": _log(job, None), "scores": _scores(job)}
+    return status_context(job) | {"log": views_log.opening(job), "levels": views_log.LEVELS, "scores": _scores(job)}
 
 
 def status_context(job: Job) -> dict[str, object]:
@@ -162,13 +134,15 @@ def status_context(job: Job) -> dict[str, object]:
         "most": queue.most_devices(),
         "worker_lives": bool(queue.alive_hosts()) if job.is_active else True,
         "grace": settings.JOB_GRACE,
+        "failure": diagnosis.told(job) if job.state == State.FAILED else None,
+        "repairs": diagnosis.repairs(job),
     }
 
 
 def _status(request: HttpRequest, job: Job) -> HttpResponse:
     """The status, the timeline with it where there is news; the whole page reloads once when the job ends."""
     context = status_context(job)
-    seen = _number(request, "events")
+    seen = number(request, "events")
     context["timeline_too"] = seen is not None and seen != len(cast(list[object], context["events"]))
     response = render(request, "jobs/_status.html", context)
     if not job.is_active:
@@ -180,28 +154,3 @@ def _scores(job: Job) -> dict[str, dict[str, dict[str, object]]]:
     """Best and last of each curve, by what the kernel of the job's model says is better."""
     model = job.trained_models.select_related("kernel").first()
     return charts.best_and_last(job, model.goals if model else {})
-
-
-def _log(job: Job, start: int | None) -> dict[str, object]:
-    """Text since byte `start` (None: the tail), where it ends, the file's size; `more`: whether to ask again."""
-    path = runfolder.log(job)
-    text, end, size = logs.read(path, start)
-    if not job.is_active and 0 < size - end < logs.CHUNK:  # nobody will finish the last line any more
-        text, end = text + logs.tail(path, size - end), size
-    return {"text": text, "end": end, "size": size, "more": job.is_active or end < size, "cut": size > logs.OPENING}
-
-
-def _job(project: Project, pk: int) -> Job:
-    rows = Job.objects.select_related("project", "host", "created_by")
-    job: Job = get_object_or_404(rows, project=project, pk=pk)
-    return job
-
-
-def _is_htmx(request: HttpRequest) -> bool:
-    return bool(request.htmx)  # type: ignore[attr-defined]
-
-
-def _number(request: HttpRequest, name: str) -> int | None:
-    """A whole number of the query string; None where it is none."""
-    given = request.GET.get(name, "")
-    return int(given) if given.isascii() and given.isdigit() and len(given) < 20 else None

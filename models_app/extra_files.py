@@ -27,6 +27,13 @@ def keep(job: Job, files: Iterable[UploadedFile]) -> None:
                 target.write(chunk)
 
 
+def kept(job: Job) -> list[UploadedFile]:
+    """Those of an earlier job, opened, for another one."""
+    folder = runfolder.of(job) / runfolder.EXTRA
+    paths = sorted(path for path in folder.glob("*") if path.is_file()) if folder.is_dir() else []
+    return [UploadedFile(path.open("rb"), path.name, size=path.stat().st_size) for path in paths]
+
+
 def drop(job: Job) -> None:
     """The start failed: files know nothing of transactions."""
     shutil.rmtree(runfolder.of(job), ignore_errors=True)

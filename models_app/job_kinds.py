@@ -5,16 +5,17 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
-from django.utils.translation import gettext as _
+from django.utils.translation import gettext_noop as _
 
 from datasets_app import kernel_view
 from jobs import kinds, runfolder
-from jobs.kinds import JobError, Launch
+from jobs.kinds import JobError, Launch, Repair
 from jobs.models import Job
+from jobs.said import Said
 from kernels_app.contract import data, results
 from kernels_app.contract.settings import ModelSettings
 from kernels_app.models import Kernel
-from models_app import launching, publishing, reports
+from models_app import launching, publishing, repairs, reports, resuming
 from models_app.models import Operation, TrainedModel, Validation
 from models_app.sweeps import pruning
 
@@ -32,6 +33,8 @@ class Training:
     def prepare(self, job: Job, folder: Path, *, resume: bool) -> Launch:
         model = _model(job)
         _require_files(model.kernel)
+        if job.follows_id and not resume:  # this job has nothing of its own yet: it goes on where the last one ended
+            resume = resuming.seed(model, folder)
         launching.make_folders(folder, fresh=not resume)
         kernel_view.write_dataset(
             folder / runfolder.DATASET,
@@ -67,8 +70,13 @@ class Training:
         pruning.ended(model, job, complete=complete)
 
     def subject(self, job: Job) -> tuple[str, str] | None:
-        model = TrainedModel.objects.filter(job=job).select_related("project").first()
+        """Its model, also where a later job goes on with it."""
+        models = TrainedModel.objects.filter(job__in=[job.pk, *job.later()]).select_related("project")
+        model = models.first()
         return (model.name, model.get_absolute_url()) if model else None
+
+    def repair(self, job: Job, name: str) -> Repair | None:
+        return repairs.of_training(job, name)
 
 
 class Validating:
@@ -121,6 +129,9 @@ class Validating:
         validation = Validation.objects.filter(job=job).select_related("project", "model").first()
         return (str(validation), validation.get_absolute_url()) if validation else None
 
+    def repair(self, job: Job, name: str) -> Repair | None:
+        return repairs.of_validation(job, name)
+
 
 def _model(job: Job) -> TrainedModel:
     try:
@@ -128,7 +139,7 @@ def _model(job: Job) -> TrainedModel:
             job=job
         )
     except TrainedModel.DoesNotExist as error:
-        raise JobError(_("The model of this training is gone.")) from error
+        raise JobError(Said(_("The model of this training is gone."))) from error
 
 
 def _validation(job: Job) -> Validation:
@@ -136,19 +147,19 @@ def _validation(job: Job) -> Validation:
         related = Validation.objects.select_related("model__model_type", "kernel", "project")
         return related.get(job=job)
     except Validation.DoesNotExist as error:
-        raise JobError(_("The validation of this job is gone.")) from error
+        raise JobError(Said(_("The validation of this job is gone."))) from error
 
 
 def _require_files(kernel: Kernel) -> None:
     if not (kernel.folder / "train.py").is_file():
-        raise JobError(_("The files of the kernel %(kernel)s are gone from this host.") % {"kernel": kernel})
+        raise JobError(Said(_("The files of the kernel %(kernel)s are gone from this host."), kernel=str(kernel)))
 
 
 def _complaints(folder: Path, operation: str, model: TrainedModel) -> list[str]:
     """What is not there, and what is there but says nothing; a line that is wrong among good ones is no matter."""
     output, training_type = folder / runfolder.OUTPUT, model.model_type.training_type
     if names := results.missing(output, operation, training_type):
-        return [_("%(file)s is missing or empty") % {"file": name} for name in names]
+        return [Said(_("%(file)s is missing or empty"), file=name) for name in names]
     faults = results.unusable(
         output,
         operation,
@@ -156,7 +167,7 @@ def _complaints(folder: Path, operation: str, model: TrainedModel) -> list[str]:
         classes=len(model.classes),
         has_inputs=data.has_samples(folder / runfolder.DATASET),
     )
-    return [_("%(file)s is of no use: %(reason)s") % {"file": fault.file, "reason": fault.reason} for fault in faults]
+    return [Said(_("%(file)s is of no use: %(reason)s"), file=fault.file, reason=fault.reason) for fault in faults]
 
 
 def drop_run(job: Job) -> None:

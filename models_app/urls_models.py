@@ -1,6 +1,6 @@
 from django.urls import path
 
-from models_app import views, views_train
+from models_app import views, views_repairs, views_train
 
 app_name = "models"
 urlpatterns = [
@@ -11,6 +11,8 @@ urlpatterns = [
     path("<int:pk>/", views.detail, name="detail"),
     path("<int:pk>/edit/", views.edit, name="edit"),
     path("<int:pk>/delete/", views.delete, name="delete"),
+    path("<int:pk>/resume/", views_repairs.resume, name="resume"),
+    path("<int:pk>/repair/<slug:repair>/", views_repairs.repair, name="repair"),
     path("<int:pk>/settings.json", views.settings_download, name="settings_download"),
     path("<int:pk>/files/<path:name>", views.file_download, name="file"),
 ]

@@ -116,21 +116,24 @@ def edit(request: HttpRequest, project: Project, pk: int) -> HttpResponse:
 def delete(request: HttpRequest, project: Project, pk: int) -> HttpResponse:
     """Delete an ended model and free its bytes; refused by name where something depends on it."""
     model = _model(project, pk)
-    job, folder, run = model.job, model.folder, runfolder.of(model.job)
+    job, folder = model.job, model.folder
+    every = [job, *job.earlier()]
     if job.is_active:
         messages.error(request, _("This training has not ended. Cancel it first."))
         return redirect(model)
     try:
         with transaction.atomic():
             model.delete()
-            job.delete()
+            for one in every:
+                one.delete()
             hashes = snapshots.drop_unused(model.snapshot)
     except ProtectedError as error:
         names = ", ".join(sorted({f"{row}" for row in error.protected_objects})[:10])
         messages.error(request, _("The model is needed by: %(names)s.") % {"names": names})
         return redirect(model)
-    shutil.rmtree(folder, ignore_errors=True)
-    shutil.rmtree(run, ignore_errors=True)
+    runs = [runfolder.of(one) for one in every]
+    for place in (folder, *runs):
+        shutil.rmtree(place, ignore_errors=True)
     blobs.release_unused(hashes)
     messages.success(request, _("“%(name)s” was deleted.") % {"name": model.name})
     return redirect("models:list", project.code)

@@ -2,7 +2,7 @@
 
 
 class Lost(Exception):
-    """The program is gone and nobody knows how it ended."""
+    """The program is gone and nobody knows how it ended; the first argument says it in words."""
 
 
 class LaunchFailed(Exception):

@@ -12,10 +12,13 @@ import time
 from pathlib import Path
 from typing import Any
 
-from jobs import locks
+from django.utils.translation import gettext_noop as _
+
+from jobs import hosts, locks
 from jobs.kinds import Launch
 from jobs.launchers import shim
 from jobs.launchers.errors import LaunchFailed, Lost
+from jobs.said import Said
 
 NAME = "local"
 START_LIMIT = 30.0  # seconds for the shim to say that it started the program
@@ -39,6 +42,7 @@ def start(launch: Launch, *, attempt: int, grace: float) -> dict[str, Any]:
         "cwd": str(launch.folder),
         "grace": grace,
         "attempt": attempt,
+        "oom_kills": hosts.oom_kills(),
     }
     shim.write_json(launch.folder / shim.ORDER, order)
     with (launch.folder / "shim.log").open("ab") as log:
@@ -62,7 +66,7 @@ def poll(handle: dict[str, Any]) -> int | None:
         return None
     ended = _read(folder / shim.EXIT)
     if ended is None:
-        raise Lost("the program is gone and left no exit code")
+        raise Lost(Said(_("the program is gone and left no exit code")))
     return int(ended["code"])
 
 

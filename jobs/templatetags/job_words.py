@@ -7,7 +7,9 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from jobs import diagnosis, said
 from jobs.listing import KINDS
+from jobs.models import Job, JobEvent, State
 
 register = template.Library()
 
@@ -16,7 +18,7 @@ CANCEL = {
     "validation": gettext_lazy("Cancel validation"),
     "import_dataset": gettext_lazy("Cancel import"),
 }
-# what the engine writes into events and rows is kept in English; these are its fixed sentences
+# what the engine says of itself is short; these say more to a reader
 SENTENCES: dict[str, str | Promise] = {
     "cancel asked": gettext_lazy("Cancelling was asked for"),
     "cancelled while waiting": gettext_lazy("Cancelled while it waited"),
@@ -41,8 +43,20 @@ def cancel_verb(kind: str) -> str:
 
 @register.filter
 def sentence(why: str) -> str:
-    """An event's reason; a program's own words stay as they are."""
-    return str(SENTENCES.get(why, why))
+    """An event's reason in the reader's language; a program's own words stay as they are."""
+    return str(SENTENCES[why]) if why in SENTENCES else said.here(why)
+
+
+@register.filter
+def here(text: str) -> str:
+    """A sentence of the portal's own in the reader's language, anything else as it is."""
+    return said.here(text)
+
+
+@register.filter
+def happened(event: JobEvent, job: Job) -> str:
+    """What an event of the job says; its failure in the words of the rule that fits, not as the program said it."""
+    return diagnosis.sentence(job) if event.new == State.FAILED and job.failure else sentence(event.said)
 
 
 @register.filter
