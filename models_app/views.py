@@ -116,8 +116,9 @@ def edit(request: HttpRequest, project: Project, pk: int) -> HttpResponse:
 def delete(request: HttpRequest, project: Project, pk: int) -> HttpResponse:
     """Delete an ended model and free its bytes; refused by name where something depends on it."""
     model = _model(project, pk)
-    job, folder = model.job, model.folder
+    job = model.job
     every = [job, *job.earlier()]
+    places = [model.folder, *map(runfolder.of, every)]
     if job.is_active:
         messages.error(request, _("This training has not ended. Cancel it first."))
         return redirect(model)
@@ -131,8 +132,7 @@ def delete(request: HttpRequest, project: Project, pk: int) -> HttpResponse:
         names = ", ".join(sorted({f"{row}" for row in error.protected_objects})[:10])
         messages.error(request, _("The model is needed by: %(names)s.") % {"names": names})
         return redirect(model)
-    runs = [runfolder.of(one) for one in every]
-    for place in (folder, *runs):
+    for place in places:
         shutil.rmtree(place, ignore_errors=True)
     blobs.release_unused(hashes)
     messages.success(request, _("“%(name)s” was deleted.") % {"name": model.name})

@@ -190,6 +190,17 @@ def killed(run: Run) -> int:
     return 0
 
 
+def recovers(run: Run) -> int:
+    """Killed the first time; where it goes on it ends well."""
+    return good(run) if run.config.resume else killed(run)
+
+
+def prints(run: Run) -> int:
+    """Says `message` in its log alone."""
+    print(run.param("message", "nothing"), flush=True)
+    return 1
+
+
 def stops_badly(run: Run) -> int:
     return 7
 
@@ -214,7 +225,7 @@ def leaves_children(run: Run) -> int:
 ENDS = {
     "good": good, "slow": good, "ignores_term": good, "no_checkpoint": good, "exit3": exit3, "error": error,
     "error_then_done": error_then_done, "no_done": no_done, "done_then_crash": done_then_crash, "traceback": traceback,
-    "failure_file": failure_file, "killed": killed, "stops_badly": stops_badly, "bad_lines": bad_lines,
+    "failure_file": failure_file, "killed": killed, "recovers": recovers, "prints": prints, "stops_badly": stops_badly, "bad_lines": bad_lines,
     "leaves_children": leaves_children,
 }  # fmt: skip
 

@@ -28,6 +28,8 @@ TRAININGS = (
     "nothing",  # exits 0 at once and leaves nothing
     "exit3", "error", "error_then_done", "no_done", "done_then_crash", "traceback", "failure_file", "killed",
     "no_checkpoint", "bad_lines", "leaves_children",
+    "recovers",  # killed; goes on and ends well when it is resumed
+    "prints",  # writes `message` into its log and exits 1
 )  # fmt: skip
 JUDGINGS = (
     "good", "exit3", "error", "bad_lines", "foreign_image", "no_detections", "more_tables", "old_summary",
