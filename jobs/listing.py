@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from django.conf import settings
-from django.db.models import Case, F, IntegerField, Value, When
 from django.utils.translation import gettext_lazy as _
 
 from jobs import clock
-from jobs.models import HELD, Host, Job, JobQuerySet, State
+from jobs.models import HELD, TERMINAL, Host, Job, JobQuerySet, State
+from jobs.waiting import Queue
 from projects_app.models import Project
 
 KINDS = {
@@ -22,11 +22,17 @@ FILTERS = {
     "active": _("Not ended"),
     "running": _("Running"),
     State.QUEUED.value: State.QUEUED.label,
+    "ended": _("Ended"),
     State.SUCCEEDED.value: State.SUCCEEDED.label,
     State.FAILED.value: State.FAILED.label,
     State.CANCELLED.value: State.CANCELLED.label,
 }
-SORTS = {"title": "title", "kind": "kind", "created": "created_at", "by": "created_by__username"}
+SORTS = {
+    "title": "title", "kind": "kind", "created": "created_at", "by": "created_by__username", "devices": "devices",
+    "ended": "ended_at",
+}  # fmt: skip
+RUNNING, WAITING, ENDED = "running", "waiting", "ended"
+RELATED = ("project", "created_by", "host")
 
 
 @dataclass(frozen=True)
@@ -61,6 +67,8 @@ def choose(jobs: JobQuerySet, state: str, kind: str, text: str) -> JobQuerySet:
         jobs = jobs.active()
     elif state == "running":
         jobs = jobs.filter(state__in=HELD)
+    elif state == "ended":
+        jobs = jobs.filter(state__in=TERMINAL)
     elif state in State.values:
         jobs = jobs.filter(state=state)
     if kind:
@@ -68,32 +76,51 @@ def choose(jobs: JobQuerySet, state: str, kind: str, text: str) -> JobQuerySet:
     return jobs.filter(title__icontains=text) if text else jobs
 
 
-def in_order(jobs: JobQuerySet, sort: str) -> JobQuerySet:
-    """By a column; else what runs, what waits (first in line first), what ended (newest first)."""
+class InOrder:
+    """Jobs for a paginator: what runs, what waits (first in line first), what ended (latest first)."""
+
+    def __init__(self, jobs: JobQuerySet, queue: Queue) -> None:
+        self.running = list(jobs.filter(state__in=HELD).order_by("-started_at", "-pk").values_list("pk", flat=True))
+        waiting = set(jobs.filter(state=State.QUEUED).values_list("pk", flat=True))
+        self.waiting = [pk for pk in queue.places if pk in waiting] if waiting else []
+        self.ended = jobs.filter(state__in=TERMINAL).order_by("-ended_at", "-pk")
+        self.counts = {RUNNING: len(self.running), WAITING: len(self.waiting), ENDED: self.ended.count()}
+
+    def __len__(self) -> int:
+        return sum(self.counts.values())
+
+    def __getitem__(self, part: slice) -> list[Job]:
+        active = [*self.running, *self.waiting]
+        chosen = active[part]
+        found = Job.objects.select_related(*RELATED).in_bulk(chosen)
+        start, stop = max(0, part.start - len(active)), max(0, part.stop - len(active))
+        return [*(found[pk] for pk in chosen if pk in found), *self.ended.select_related(*RELATED)[start:stop]]
+
+
+def by_column(jobs: JobQuerySet, sort: str) -> JobQuerySet | None:
+    """In the order of a column; None where `sort` names none."""
     column = SORTS.get(sort.removeprefix("-"))
-    if column:
-        return jobs.order_by(f"-{column}" if sort.startswith("-") else column, "-pk")
-    rank = Case(When(state__in=HELD, then=0), When(state=State.QUEUED, then=1), default=2, output_field=IntegerField())
-    waits = Case(When(state=State.QUEUED, then=F("queued_at")), default=Value(None))
-    line = Case(When(state=State.QUEUED, then=-F("priority")), default=0, output_field=IntegerField())
-    ordered: JobQuerySet = jobs.annotate(rank=rank, line=line, waits=waits).order_by("rank", "line", "waits", "-pk")
-    return ordered
+    if not column:
+        return None
+    in_order: JobQuerySet = jobs.order_by(f"-{column}" if sort.startswith("-") else column, "-pk")
+    return in_order.select_related(*RELATED)
 
 
-def places() -> dict[int, int]:
-    """By id how many jobs stand before each waiting job, in all projects: `Job.ahead` of all of them at once."""
-    found: dict[int, int] = {}
-    with_devices = 0
-    for before, (pk, devices) in enumerate(Job.objects.waiting().values_list("pk", "devices")):
-        found[pk] = with_devices if devices else before
-        with_devices += bool(devices)
-    return found
+def group(job: Job) -> str:
+    """Under which heading the job stands."""
+    return ENDED if job.state in TERMINAL else WAITING if job.state == State.QUEUED else RUNNING
 
 
 def hosts(project: Project) -> list[HostRow]:
     """Every host with its devices and who holds them."""
     found = Host.objects.prefetch_related("leases__job__project")
     return [HostRow(host, devices(host, project)) for host in found]
+
+
+def totals(rows: list[HostRow]) -> dict[str, int]:
+    """Of the hosts that live how many devices there are, and how many somebody holds."""
+    alive = [row for row in rows if row.host.is_alive]
+    return {"all": sum(len(row.devices) for row in alive), "held": sum(len(row.devices) - row.free for row in alive)}
 
 
 def devices(host: Host, project: Project) -> list[Device]:

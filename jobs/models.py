@@ -12,7 +12,7 @@ from typing import Any, Self
 
 from django.conf import settings
 from django.db import models, transaction
-from django.db.models import F, Q
+from django.db.models import F
 from django.urls import reverse
 from django.utils.translation import get_language
 from django.utils.translation import gettext_lazy as _
@@ -55,10 +55,6 @@ class Fenced(Exception):
 class JobQuerySet(OwnedQuerySet["Job"]):
     def active(self) -> Self:
         return self.exclude(state__in=TERMINAL)
-
-    def waiting(self) -> Self:
-        """The queue, first in line first."""
-        return self.filter(state=State.QUEUED).order_by("-priority", "queued_at", "pk")
 
 
 class Job(models.Model):
@@ -150,15 +146,6 @@ class Job(models.Model):
         if self.percentage < 3 and self.elapsed < 30:
             return None
         return self.elapsed * (100 - self.percentage) / self.percentage
-
-    @property
-    def ahead(self) -> int | None:
-        """How many jobs stand before it in the queue; None when it does not wait."""
-        if self.state != State.QUEUED:
-            return None
-        older = Q(queued_at__lt=self.queued_at) | Q(queued_at=self.queued_at, pk__lt=self.pk)
-        first = Q(priority__gt=self.priority) | Q(priority=self.priority) & older
-        return Job.objects.filter(first, state=State.QUEUED, devices__gt=0 if self.devices else -1).count()
 
     @property
     def said_message(self) -> str:
@@ -275,6 +262,26 @@ class Job(models.Model):
         self.refresh_from_db()
         if newly:
             self.record(State(self.state), State(self.state), who=str(by), why="cancel asked")
+
+    def move_to_front(self, by: User) -> bool:
+        """Before all that waits in its project, and before what waits elsewhere without having been moved."""
+        mine = Job.objects.filter(project=self.project_id, state=State.QUEUED).exclude(pk=self.pk)
+        first = mine.aggregate(most=models.Max("priority"))["most"] or 0
+        return self._prefer(max(first, 0) + 1, by, "moved to the front")
+
+    def move_back(self, by: User) -> bool:
+        """To where it would be, had nobody moved it."""
+        return self._prefer(0, by, "moved back to its place")
+
+    def _prefer(self, priority: int, by: User, why: str) -> bool:
+        """False where it does not wait any more, or stands there already."""
+        with transaction.atomic():
+            waiting = Job.objects.filter(pk=self.pk, state=State.QUEUED).exclude(priority=priority)
+            if waiting.update(priority=priority) != 1:
+                return False
+            self.priority = priority
+            self.record(State.QUEUED, State.QUEUED, who=str(by), why=why)
+        return True
 
     def requeue(self, old: tuple[State, ...], *, epoch: int, why: str) -> bool:
         """Back into the queue, after its kernel or runner was lost; its devices are free again."""

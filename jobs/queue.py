@@ -7,26 +7,26 @@ from django.db import IntegrityError, transaction
 from django.db.models import DateTimeField, F, QuerySet, Value
 from django.db.models.functions import Coalesce
 
-from jobs import clock
+from jobs import clock, line
 from jobs.models import HELD, DeviceKind, Host, Job, Lease, State
-
-LOOK = 200  # how far down the queue a claim looks
 
 
 def claim_next(host: Host) -> Job | None:
-    """Give the oldest waiting job that fits to `host`; None when none does."""
+    """Give the first job in the line that fits to `host`; None when none does."""
     with transaction.atomic():
         _alone(host)
         free = free_devices(host)
-        functions = settings.JOB_FUNCTIONS - Job.objects.filter(host=host, state__in=HELD, devices=0).count()
+        functions = settings.JOB_FUNCTIONS - functions_on(host)
+        if not free and functions <= 0:
+            return None
         blocked = False
-        for job in Job.objects.waiting()[:LOOK]:
-            if job.devices == 0:
-                fits = functions > 0
+        for place in line.places():
+            if place.needs_devices:
+                fits = place.devices <= len(free) and not blocked
+                blocked = blocked or waits_too_long(place, host)
             else:
-                fits = job.devices <= len(free) and not blocked
-                blocked = blocked or _waits_too_long(job, host)
-            if fits and _take(job, host, free[: job.devices]):
+                fits = functions > 0
+            if fits and (job := _taken(place.pk, host, free[: place.devices])):
                 return job
     return None
 
@@ -45,10 +45,9 @@ def free_devices(host: Host) -> list[int]:
     return [index for index in range(host.devices) if index not in held]
 
 
-def waiting_reason(job: Job) -> tuple[int, int]:
-    """How many devices the job wants, and how many are free on the host where most are."""
-    free = [len(free_devices(host)) for host in alive_hosts()]
-    return job.devices, max(free, default=0)
+def functions_on(host: Host) -> int:
+    """How many jobs without a device run there."""
+    return Job.objects.filter(host=host, state__in=HELD, devices=0).count()
 
 
 def alive_hosts() -> list[Host]:
@@ -71,10 +70,15 @@ def _alone(host: Host) -> None:
     Host.objects.select_for_update().get(pk=host.pk)
 
 
-def _waits_too_long(job: Job, host: Host) -> bool:
+def waits_too_long(place: line.Place, host: Host) -> bool:
     """A job for many devices would starve behind small ones; after a while it keeps them free for itself."""
-    waited = (clock.now() - job.queued_at).total_seconds()
-    return job.devices <= host.devices and waited > settings.JOB_PATIENCE
+    waited = (clock.now() - place.queued_at).total_seconds()
+    return place.devices <= host.devices and waited > settings.JOB_PATIENCE
+
+
+def _taken(pk: int, host: Host, devices: list[int]) -> Job | None:
+    job: Job | None = Job.objects.filter(pk=pk, state=State.QUEUED).first()
+    return job if job and _take(job, host, devices) else None
 
 
 def _take(job: Job, host: Host, devices: list[int]) -> bool:

@@ -9,6 +9,7 @@ urlpatterns = [
     path("<int:pk>/", views.detail, name="detail"),
     path("<int:pk>/status/", views.status, name="status"),
     path("<int:pk>/cancel/", views.cancel, name="cancel"),
+    path("<int:pk>/front/", views.front, name="front"),
     path("<int:pk>/log/", views_log.log, name="log"),
     path("<int:pk>/log/download/", views_log.log_download, name="log_download"),
     path("<int:pk>/metrics/", views.metrics, name="metrics"),

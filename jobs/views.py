@@ -8,14 +8,16 @@ from django.conf import settings
 from django.contrib import messages
 from django.http import FileResponse, Http404, HttpRequest, HttpResponse, HttpResponseBase, JsonResponse
 from django.shortcuts import redirect, render
+from django.utils.http import url_has_allowed_host_and_scheme
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_POST
 
-from jobs import charts, diagnosis, kinds, listing, queue, runfolder, views_log
+from jobs import charts, diagnosis, kinds, listing, runfolder, views_log, waiting
 from jobs.asked import is_htmx, job_of, number
 from jobs.models import HELD, Job, State
 from kernels_app.contract import results
 from projects_app.access import project_view
+from projects_app.korean import fluent
 from projects_app.listing import page_of
 from projects_app.models import Project, Role, User
 
@@ -27,11 +29,15 @@ def job_list(request: HttpRequest, project: Project) -> HttpResponse:
     mine = Job.objects.filter(project=project)
     chosen = {name: request.GET.get(name, "") for name in ("state", "kind", "q", "sort")}
     jobs = listing.choose(mine, chosen["state"], chosen["kind"], chosen["q"])
-    in_order = listing.in_order(jobs, chosen["sort"]).select_related("project", "created_by", "host")
+    queue, hosts = waiting.Queue(), listing.hosts(project)
+    column = listing.by_column(jobs, chosen["sort"])
+    grouped = listing.InOrder(jobs, queue) if column is None else None
     context = chosen | {
-        "page": page_of(request, in_order),
-        "places": listing.places(),
-        "hosts": listing.hosts(project),
+        "page": page_of(request, column if column is not None else grouped),  # type: ignore[arg-type]  # it pages too
+        "groups": grouped.counts if grouped else None,
+        "queue": queue,
+        "hosts": hosts,
+        "devices": listing.totals(hosts),
         "filters": listing.FILTERS,
         "kinds": mine.order_by("kind").values_list("kind", flat=True).distinct(),
         "is_filtered": bool(chosen["state"] or chosen["kind"] or chosen["q"]),
@@ -64,6 +70,23 @@ def detail(request: HttpRequest, project: Project, pk: int) -> HttpResponse:
 def status(request: HttpRequest, project: Project, pk: int) -> HttpResponse:
     """The fragment that polls itself while the job is active."""
     return _status(request, job_of(project, pk))
+
+
+@require_POST
+@project_view(Role.MANAGER)
+def front(request: HttpRequest, project: Project, pk: int) -> HttpResponse:
+    """Move a waiting job to the front; with `back` to where it was."""
+    job, user = job_of(project, pk), cast(User, request.user)
+    is_back = "back" in request.POST
+    moved = job.move_back(user) if is_back else job.move_to_front(user)
+    if not moved:
+        text = _("“%(job)s” does not wait any more, or stands there already.")
+    else:
+        text = _("“%(job)s” is back at its place.") if is_back else _("“%(job)s” is at the front now.")
+    (messages.success if moved else messages.info)(request, fluent(text % {"job": job.title}))
+    target = request.POST.get("next", "")
+    safe = url_has_allowed_host_and_scheme(target, {request.get_host()}, require_https=request.is_secure())
+    return redirect(target if safe else job)
 
 
 @require_POST
@@ -124,15 +147,11 @@ def job_context(job: Job) -> dict[str, object]:
 
 def status_context(job: Job) -> dict[str, object]:
     """What `_status.html` and `_timeline.html` show: no more, since it is asked for every two seconds."""
-    wants, free = queue.waiting_reason(job) if job.state == State.QUEUED else (0, 0)
     return {
         "job": job,
         "events": list(job.events.all()),
         "leases": list(job.leases.select_related("host")),
-        "wants": wants,
-        "free": free,
-        "most": queue.most_devices(),
-        "worker_lives": bool(queue.alive_hosts()) if job.is_active else True,
+        "queue": waiting.Queue() if job.state == State.QUEUED else None,
         "grace": settings.JOB_GRACE,
         "failure": diagnosis.told(job) if job.state == State.FAILED else None,
         "repairs": diagnosis.repairs(job),

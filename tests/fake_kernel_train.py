@@ -225,7 +225,8 @@ def leaves_children(run: Run) -> int:
 ENDS = {
     "good": good, "slow": good, "ignores_term": good, "no_checkpoint": good, "exit3": exit3, "error": error,
     "error_then_done": error_then_done, "no_done": no_done, "done_then_crash": done_then_crash, "traceback": traceback,
-    "failure_file": failure_file, "killed": killed, "recovers": recovers, "prints": prints, "stops_badly": stops_badly, "bad_lines": bad_lines,
+    "failure_file": failure_file, "killed": killed,
+    "recovers": recovers, "prints": prints, "stops_badly": stops_badly, "bad_lines": bad_lines,
     "leaves_children": leaves_children,
 }  # fmt: skip
 

@@ -28,12 +28,12 @@ TABLER_HOLDERS = (
 
 # Tabler icon names (outline) that `{% icon %}` may use; tests/test_templatetags.py compares them with the templates
 ICON_NAMES = """
-activity adjustments alert-circle alert-triangle archive arrow-back-up arrow-left arrow-right ban bell braces brain
-bulb chart-line check checklist chevron-down chevron-left chevron-right chevron-up circle-check circle-x clock copy
-cpu database device-floppy dots download edit external-link eye file-text filter folder forms git-branch git-compare
-help info-circle key keyboard language layers-intersect list-details list-search loader-2 login logout menu-2 moon
-package photo player-play player-stop plus refresh restore rocket rotate-clockwise search selector server settings
-snowflake stack-2 sun tag target trash upload user users x zoom-in-area
+activity adjustments alert-circle alert-triangle archive arrow-back-up arrow-bar-to-up arrow-left arrow-right ban bell
+braces brain bulb chart-line check checklist chevron-down chevron-left chevron-right chevron-up circle-check circle-x
+clock copy cpu database device-floppy dots download edit external-link eye file-text filter folder forms git-branch
+git-compare help info-circle key keyboard language layers-intersect list-details list-search loader-2 login logout mail
+menu-2 moon package photo player-play player-stop plus refresh restore rocket rotate-clockwise search selector send
+server settings snowflake stack-2 sun tag target tool trash upload user users webhook x zoom-in-area
 """
 ICONS = ICON_NAMES.split()
 

@@ -7,9 +7,11 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from jobs import diagnosis, said
+from jobs import diagnosis, listing, said
+from jobs.line import Place
 from jobs.listing import KINDS
 from jobs.models import Job, JobEvent, State
+from jobs.waiting import Queue
 
 register = template.Library()
 
@@ -23,6 +25,8 @@ SENTENCES: dict[str, str | Promise] = {
     "cancel asked": gettext_lazy("Cancelling was asked for"),
     "cancelled while waiting": gettext_lazy("Cancelled while it waited"),
     "cancelled": gettext_lazy("Cancelled"),
+    "moved to the front": gettext_lazy("Moved to the front of the queue"),
+    "moved back to its place": gettext_lazy("Moved back to its place in the queue"),
     "its runner was gone: a new one": gettext_lazy("Its supervisor was gone; a new one took over"),
 }
 ACTORS: dict[str, str | Promise] = {"runner": gettext_lazy("the supervisor"), "worker": gettext_lazy("a worker")}
@@ -68,9 +72,33 @@ def actor(who: str) -> str:
 
 
 @register.filter
-def place(pk: int, places: dict[int, int]) -> int | None:
-    """How many jobs stand before the one with this id; None where it does not wait."""
-    return places.get(pk)
+def group_of(job: Job) -> str:
+    """ "running", "waiting" or "ended"."""
+    return listing.group(job)
+
+
+@register.filter
+def short_failure(job: Job) -> str:
+    """Why it failed, where a rule knows more than "it said so"."""
+    return diagnosis.sentence(job) if job.failure and job.failure != diagnosis.SAID else ""
+
+
+@register.filter
+def place_of(queue: Queue, job: Job) -> Place | None:
+    """Where the job stands in the line; None where it does not wait any more."""
+    return queue.place(job)
+
+
+@register.filter
+def reason_for(queue: Queue, job: Job) -> str:
+    """What the job waits for."""
+    return queue.reason(job)
+
+
+@register.filter
+def is_stuck(queue: Queue, job: Job) -> bool:
+    """Whether it waits until somebody does something."""
+    return queue.is_stuck(job)
 
 
 @register.filter

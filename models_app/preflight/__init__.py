@@ -68,7 +68,7 @@ def look(
     total = work.times(1 / together) if work and variants else time.times(ceil(trainings / together)) if time else None
     results = max((row["size"] for row in past), default=0) * trainings
     disk = Disk(results, room.decoded(order.params, learnt + judged) * together, room.free(devices, hosts))
-    place = room.place(devices, hosts)
+    place = room.place(order.project, devices, hosts)
     needs = memory.look(order, past, kind, hosts, trainings=trainings, variants=variants)
     remarks = _remarks(disk, place) + needs.remarks
     return Estimates(time, work, total, len(runs), trainings, together, needs, disk, place, learnt > 0, remarks)

@@ -8,9 +8,10 @@ from typing import Any
 
 from django.conf import settings
 
-from jobs import clock
-from jobs.models import HELD, DeviceKind, Host, Job, Lease, State
+from jobs import clock, line
+from jobs.models import DeviceKind, Host, Lease
 from models_app.preflight.earlier import number
+from projects_app.models import Project
 
 MB = 2**20
 
@@ -62,21 +63,17 @@ def decoded(params: dict[str, Any], images: int) -> int:
     return int(budget if side is None else min(budget, images * side * side * 3))
 
 
-def place(devices: int, hosts: Sequence[Host]) -> Place:
+def place(project: Project, devices: int, hosts: Sequence[Host]) -> Place:
     """Who is before a job for so many devices; one for fewer than the others want may start before them."""
+    before, running = line.before_a_new_one(project.pk)
     if not hosts:
-        waiting = Job.objects.filter(state=State.QUEUED, devices__gt=0, priority__gte=0).count()
-        return Place(waiting, has_worker=False)
+        return Place(len(before), has_worker=False)
     held: dict[int, int] = {}
     for host in Lease.objects.values_list("host", flat=True):
         held[host] = held.get(host, 0) + 1
     most = max(host.devices - held.get(host.pk, 0) for host in hosts)
-    jobs = Job.objects.filter(state__in=(State.QUEUED, *HELD), devices__gt=0)
-    rows = list(jobs.values_list("state", "priority", "devices", "queued_at"))
-    queued = [row for row in rows if row[0] == State.QUEUED]
-    before = [(wants, since) for _state, priority, wants, since in queued if priority >= 0]
     latest = clock.after(-settings.JOB_PATIENCE)
-    blocked = any(wants <= most or since < latest for wants, since in before)
+    blocked = any(one.devices <= most or one.queued_at < latest for one in before)
     if most >= devices and not blocked:
         return Place(at_once=True)
-    return Place(len(before), len(rows) - len(queued))
+    return Place(len(before), running)

@@ -20,17 +20,17 @@ toy, page = test_pages.toy, test_pages.page  # fixtures
 
 # the rule, and what programs really wrote
 LINES = [
-    ("gpu_memory", "torch.OutOfMemoryError: CUDA out of memory. Tried to allocate 2.00 GiB. GPU 0 has a total of 79 GiB"),
+    ("gpu_memory", "torch.OutOfMemoryError: CUDA out of memory. Tried to allocate 2.00 GiB. GPU 0 has 79 GiB"),
     ("gpu_memory", "RuntimeError: CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`"),
     ("gpu_memory", "[rank1]: torch.cuda.OutOfMemoryError: CUDA out of memory."),
-    ("memory", "RuntimeError: [enforce fail at alloc_cpu.cpp:114] DefaultCPUAllocator: can't allocate memory: you tried"),
+    ("memory", "RuntimeError: [enforce fail at alloc_cpu.cpp:114] DefaultCPUAllocator: can't allocate memory: you"),
     ("memory", "terminate called after throwing an instance of 'std::bad_alloc'"),
     ("memory", "MemoryError"),
-    ("memory", "numpy._core._exceptions._ArrayMemoryError: Unable to allocate 7.45 GiB for an array with shape (1000,)"),
+    ("memory", "numpy._core._exceptions._ArrayMemoryError: Unable to allocate 7.45 GiB for an array"),
     ("memory", "RuntimeError: DataLoader worker (pid 4242) is killed by signal: Killed. "),
     ("memory", "The memory is not enough for these settings. A smaller batch size or image size helps."),
     ("memory", "  exitcode  : -9 (pid: 1234)"),
-    ("shared_memory", "ERROR: Unexpected bus error encountered in worker. This might be caused by insufficient shared memory"),
+    ("shared_memory", "ERROR: Unexpected bus error encountered in worker. maybe insufficient shared memory"),
     ("not_finite", "The training went astray: at step 40 the loss is no number any more. A learning rate smaller than"),
     ("not_finite", "ValueError: loss became nan at step 12"),
     ("not_finite", "AssertionError: Loss is infinite or NaN!"),
@@ -39,11 +39,11 @@ LINES = [
     ("wrong_module", "ImportError: cannot import name 'Mish' from 'timm.layers' (/usr/lib/timm/layers/__init__.py)"),
     ("missing_library", "ImportError: libGL.so.1: cannot open shared object file: No such file or directory"),
     ("disk_full", "OSError: [Errno 28] No space left on device: 'out/save/checkpoint.pth'"),
-    ("disk_full", "RuntimeError: [enforce fail at inline_container.cc:664] . PytorchStreamWriter failed: No space left on device"),
+    ("disk_full", "RuntimeError: [enforce fail at inline_container.cc:664] . No space left on device"),
     ("quota", "OSError: [Errno 122] Disk quota exceeded"),
     ("dataset_gone", "FileNotFoundError: [Errno 2] No such file or directory: '/srv/runs/7/dataset/images/3/a b.png'"),
-    ("base_mismatch", "RuntimeError: Error(s) in loading state_dict for ResNet: size mismatch for fc.weight: copying a param"),
-    ("bad_checkpoint", "RuntimeError: PytorchStreamReader failed reading zip archive: failed finding central directory"),
+    ("base_mismatch", "RuntimeError: Error(s) in loading state_dict for ResNet: size mismatch for fc.weight"),
+    ("bad_checkpoint", "RuntimeError: PytorchStreamReader failed reading zip archive"),
     ("labels", "RuntimeError: CUDA error: device-side assert triggered"),
     ("no_samples", "ValueError: num_samples should be a positive integer value, but got num_samples=0"),
     ("network", "urllib.error.URLError: <urlopen error [Errno -3] Temporary failure in name resolution>"),
@@ -139,7 +139,7 @@ def test_killed_with_nearly_all_memory_of_its_machine_counts_as_out_of_memory(fa
 
 def test_the_rank_that_failed_is_found_behind_torchruns_own_traceback(failed):
     job = failed(
-        "[rank1]: Traceback (most recent call last):\n[rank1]:   x\n[rank1]: torch.OutOfMemoryError: CUDA out of memory.\n"
+        "[rank1]: Traceback (most recent call last):\n[rank1]:   x\n[rank1]: torch.OutOfMemoryError: CUDA out\n"
         "Traceback (most recent call last):\n  File run.py\n"
         "torch.distributed.elastic.multiprocessing.errors.ChildFailedError: \n====\ntrain.py FAILED\n"
     )

@@ -9,7 +9,7 @@ import pytest
 from django.db import connection
 from django.utils import timezone
 
-from jobs import dispatch, hosts, queue
+from jobs import dispatch, hosts, line, queue
 from jobs.models import Host, Job, Lease, State
 
 
@@ -61,7 +61,9 @@ def test_functions_need_no_device_but_are_limited(submit, host, settings):
 
 def test_the_place_in_the_queue_counts_those_before(submit):
     jobs = [submit() for _ in range(3)]
-    assert [job.ahead for job in jobs] == [0, 1, 2]
+    function = submit(devices=0)
+    places = {place.pk: place.ahead for place in line.places()}
+    assert [places[job.pk] for job in (*jobs, function)] == [0, 1, 2, 0]
 
 
 def test_a_claimed_job_is_not_claimed_again(submit, four_slots):

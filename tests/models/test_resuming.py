@@ -137,7 +137,7 @@ def test_the_button_on_the_page_queues_it_and_both_jobs_lead_to_the_model(shop, 
 def test_a_viewer_sees_no_button_and_may_not_press_it(shop, client_of, vera):
     model = cancelled(shop)
     client = client_of(vera)
-    assert "models/%d/resume" % model.pk not in client.get(model.get_absolute_url()).content.decode()
+    assert f"models/{model.pk}/resume" not in client.get(model.get_absolute_url()).content.decode()
     assert client.post(reverse("models:resume", args=[shop.project.code, model.pk])).status_code == 403
 
 
