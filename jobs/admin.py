@@ -5,6 +5,7 @@ from __future__ import annotations
 from django.contrib import admin
 
 from jobs.models import Host, IngestCursor, Job, JobEvent, Lease, MetricPoint
+from jobs.outbox import Delivery, Subscription
 from projects_app.readonly import ReadOnlyAdmin, ReadOnlyInline
 
 
@@ -75,3 +76,21 @@ class IngestCursorAdmin(ReadOnlyAdmin):
     list_display = ["job", "file", "offset", "generation", "bad_rows"]
     search_fields = ["job__title", "file"]
     list_select_related = ["job"]
+
+
+@admin.register(Subscription)
+class SubscriptionAdmin(ReadOnlyAdmin):
+    list_display = ["project", "user", "channel", "events", "only_mine", "url", "is_on", "created_at"]
+    list_filter = ["channel", "is_on", "project"]
+    search_fields = ["user__username", "project__code", "url"]
+    list_select_related = ["project", "user"]
+    exclude = ["nonce"]  # the secret follows from it
+
+
+@admin.register(Delivery)
+class DeliveryAdmin(ReadOnlyAdmin):
+    list_display = ["created_at", "subscription", "event", "job", "state", "attempts", "answer", "error", "next_at"]
+    list_filter = ["state", "event"]
+    search_fields = ["subscription__user__username", "job__title", "error"]
+    list_select_related = ["subscription__user", "job"]
+    date_hierarchy = "created_at"

@@ -17,6 +17,7 @@ from jobs.failure_rules import AGAIN, BY_NAME, RESUME, RULES, Rule
 from jobs.launchers import shim
 from jobs.models import Job, State
 from jobs.said import Said
+from projects_app.korean import fluent
 
 LOOK = 256 * 1024  # bytes of the log's end
 LINES, LAST = 600, 80  # lines of it: where nobody knows more; where a traceback tells more than its last line
@@ -133,7 +134,7 @@ def repairs(job: Job) -> list[kinds.Repair]:
 
 def _filled(text: str, job: Job) -> str:
     try:
-        return str(text % job.failure_facts.get("values", {}))
+        return fluent(text % job.failure_facts.get("values", {}))
     except (KeyError, TypeError, ValueError):  # kept by another version
         return text
 

@@ -18,7 +18,7 @@ from django.utils.translation import get_language
 from django.utils.translation import gettext_lazy as _
 from django_q.tasks import async_task
 
-from jobs import clock, kinds, said
+from jobs import clock, kinds, outbox, said
 from projects_app.models import OwnedQuerySet, Project, User
 
 
@@ -235,6 +235,7 @@ class Job(models.Model):
             self.record(State(before), new, who=who, why=why)
             if new in TERMINAL:
                 Lease.objects.filter(job=self).delete()
+                outbox.enqueue(self, new)
         self.refresh_from_db()
         return True
 

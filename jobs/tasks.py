@@ -4,13 +4,18 @@ from __future__ import annotations
 
 from django.conf import settings
 
-from jobs import clock, dispatch
+from jobs import clock, dispatch, notices
 from jobs.models import Host
 
 
 def run(job_id: int) -> None:
     """There is something in the queue (`job_id` says what, for the admin's eyes): claim what fits here."""
     dispatch.fill()
+
+
+def deliver() -> None:
+    """Send what lies in the outbox and is due."""
+    notices.deliver()
 
 
 def canary(host_name: str) -> None:

@@ -1,6 +1,6 @@
 from django.urls import path
 
-from jobs import views, views_log
+from jobs import views, views_log, views_notices
 
 app_name = "jobs"
 urlpatterns = [
@@ -15,4 +15,11 @@ urlpatterns = [
     path("<int:pk>/metrics/", views.metrics, name="metrics"),
     path("<int:pk>/metrics/<str:chart>.csv", views.metrics_csv, name="metrics_csv"),
     path("<int:pk>/scores/", views.scores, name="scores"),
+    path("notifications/", views_notices.notices_page, name="notices"),
+    path("notifications/add/", views_notices.notice_add, name="notice_add"),
+    path("notifications/email/", views_notices.notice_email, name="notice_email"),
+    path("notifications/<int:pk>/change/", views_notices.notice_change, name="notice_change"),
+    path("notifications/<int:pk>/remove/", views_notices.notice_remove, name="notice_remove"),
+    path("notifications/<int:pk>/secret/", views_notices.notice_secret, name="notice_secret"),
+    path("notifications/<int:pk>/test/", views_notices.notice_test, name="notice_test"),
 ]

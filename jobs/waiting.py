@@ -11,6 +11,7 @@ from django.utils.translation import ngettext
 
 from jobs import line, queue
 from jobs.models import HELD, DeviceKind, Host, Job, Lease, State
+from projects_app.korean import fluent
 
 
 class Queue:
@@ -49,6 +50,9 @@ class Queue:
 
     def reason(self, job: Job) -> str:
         """Why it does not run yet, a sentence or two."""
+        return fluent(self._reason(job))
+
+    def _reason(self, job: Job) -> str:
         if not self.alive:
             return _("No worker is running, so nothing starts.")
         if not job.devices:

@@ -20,12 +20,14 @@ from PIL import Image as Picture
 from datasets_app.models import Blob, Dataset, Image
 from jobs import runfolder
 from jobs.models import Job, State
+from jobs.outbox import Subscription
 from kernels_app.contract import results
 from kernels_app.models import Kernel, KernelState
 from models_app.models import Prediction, Sweep, TrainedModel, Validation
 from projects_app.models import AnnotationType, ModelType, Role
 
 ALL, PEOPLE, STAFF = "all", "people", "staff"  # without logging in; whoever is logged in; the admin's
+OWN = "own"  # rows of one member alone
 ROLES = {Role.VIEWER: "vera", Role.LABELLER: "bob", Role.DEVELOPER: "dev", Role.MANAGER: "alice"}
 GOOD = (200, 204, 302, 422)
 
@@ -64,6 +66,8 @@ EXPECTED = {
     "models:detail": read(),
     "models:edit": post(Role.LABELLER),
     "models:delete": post(Role.DEVELOPER),
+    "models:resume": post(Role.LABELLER),
+    "models:repair": form(Role.LABELLER),
     "models:settings_download": read(),
     "models:file": read(),
     "sweeps:detail": read(),
@@ -96,11 +100,19 @@ EXPECTED = {
     "jobs:detail": read(),
     "jobs:status": read(),
     "jobs:cancel": post(Role.LABELLER),
+    "jobs:front": post(Role.MANAGER),
     "jobs:log": read(),
     "jobs:log_download": read(),
     "jobs:metrics": read(),
     "jobs:metrics_csv": read(),
     "jobs:scores": read(),
+    "jobs:notices": read(),
+    "jobs:notice_add": post(Role.VIEWER),
+    "jobs:notice_email": post(Role.VIEWER),
+    "jobs:notice_change": post(OWN),
+    "jobs:notice_remove": post(OWN),
+    "jobs:notice_secret": post(OWN),
+    "jobs:notice_test": post(OWN),
     "projects:settings": read(),
     "projects:edit": post(Role.MANAGER),
     "projects:member_add": post(Role.MANAGER),
@@ -154,6 +166,9 @@ class World:
             project=project, model=self.model, kernel=self.kernel, job=self._job("validation")
         )
         Prediction.objects.create(validation=self.validation, image=self.image)
+        self.notice = Subscription.objects.create(
+            project=project, user=bob, channel="webhook", url="https://127.0.0.1/"
+        )
         self._write(self.model.folder / "model.json")
         self._write(self.validation.folder / "summary.csv")
 
@@ -167,7 +182,7 @@ class World:
         of_namespace = {
             "jobs": {"pk": self.model.job_id, "chart": "loss"},
             "kernels": {"pk": self.kernel.pk},
-            "models": {"pk": self.model.pk, "name": "model.json"},
+            "models": {"pk": self.model.pk, "name": "model.json", "repair": "half_batch"},
             "sweeps": {"pk": self.sweep.pk},
             "datasets": {"pk": self.dataset.pk, "image": self.image.pk, "number": 0},
             "projects": {"pk": self.project.memberships.get(user=self.bob).pk},
@@ -177,6 +192,8 @@ class World:
         }[namespace]  # fmt: skip
         if name in ("datasets:preview", "datasets:revise", "datasets:discard", "datasets:preview_image"):
             of_namespace["pk"] = self.draft()
+        if EXPECTED[name].who == OWN:
+            of_namespace["pk"] = self.notice.pk
         if name == "projects:model_type_rename":
             of_namespace["pk"] = self.model_type.pk
         wanted = {parameter for route, *_rest in self._routes(name) for parameter in route[0][1]}
@@ -255,7 +272,19 @@ def test_who_may_enter(name, world, client_of, charlie, bob, vera, dev, alice):
     assert status(client_of(alice), method, url) in GOOD
 
 
-@pytest.mark.parametrize("name", sorted(set(EXPECTED) - set(OF_A_PROJECT)))
+@pytest.mark.parametrize("name", sorted(name for name, access in EXPECTED.items() if access.who == OWN))
+def test_what_is_ones_own_is_nobody_elses(name, world, client_of, charlie, bob, vera, alice):
+    url, method = world.url(name), EXPECTED[name].methods[0]
+    assert status(client_of(bob), method, url) in GOOD
+    for other in (vera, alice, charlie):
+        assert status(client_of(other), method, url) == 404
+    anonymous = Client().generic(method, url)
+    assert (anonymous.status_code, anonymous["Location"].partition("?")[0]) == (302, reverse("login"))
+
+
+@pytest.mark.parametrize(
+    "name", sorted(name for name, access in EXPECTED.items() if access.who in (ALL, PEOPLE, STAFF))
+)
 def test_addresses_of_no_project(name, db, client_of, charlie):
     access, url = EXPECTED[name], reverse(name)
     anonymous = Client().generic(access.methods[0], url)
@@ -273,7 +302,8 @@ def test_only_staff_enter_the_admin(client_of, charlie, admin_user):
 @pytest.mark.parametrize("name", sorted(set(EXPECTED) - {"admin:index"}))
 def test_other_methods_are_refused(name, world, client_of, alice):
     for method in {"GET", "POST"} - set(EXPECTED[name].methods):
-        assert status(client_of(alice), method, world.url(name)) == 405
+        person = world.bob if EXPECTED[name].who == OWN else alice
+        assert status(client_of(person), method, world.url(name)) == 405
 
 
 @pytest.mark.parametrize("name", [name for name, access in EXPECTED.items() if "POST" in access.methods])

@@ -8,6 +8,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from jobs.models import Host, IngestCursor, Job, JobEvent, Lease, MetricPoint, State
+from jobs.outbox import Delivery, Subscription
 from kernels_app.models import Kernel, KernelSwitch
 from models_app.models import Prediction, TrainedModel, Validation
 from projects_app.models import AnnotationType, Category, Membership, ModelType, ModelTypeClass, Project, User
@@ -17,7 +18,10 @@ OURS = ("projects_app", "jobs", "kernels_app", "datasets_app", "models_app")
 REGISTERED = sorted(
     (model for model in admin.site._registry if model._meta.app_label in OURS), key=lambda model: model._meta.label
 )
-READ_ONLY = [Job, JobEvent, Host, Lease, MetricPoint, IngestCursor, Validation, Prediction, ModelTypeClass]
+READ_ONLY = [
+    Job, JobEvent, Host, Lease, MetricPoint, IngestCursor, Subscription, Delivery, Validation, Prediction,
+    ModelTypeClass,
+]  # fmt: skip
 NOT_MADE_BY_HAND = [*READ_ONLY, Kernel, TrainedModel]
 NEVER_DELETED = [*NOT_MADE_BY_HAND, Project, AnnotationType, Category, ModelType]
 
@@ -31,6 +35,9 @@ def rows(project, bob, admin_user):
     host = Host.objects.create(name="gpu-01", seen_at=timezone.now())
     Lease.objects.create(host=host, index=0, job=job)
     IngestCursor.objects.create(job=job, file="metrics/loss.csv")
+    hears = Subscription.objects.create(project=project, user=bob, channel="webhook", url="https://example.com/")
+    at = timezone.now()
+    Delivery.objects.create(subscription=hears, job=job, event="FAILED", next_at=at, created_at=at)
     KernelSwitch.objects.create(kernel=world.kernel, project=project, is_on=True)
     question = AnnotationType.objects.create(project=project, training_type="CL", code="CL_A", name="A")
     Category.objects.create(annotation_type=question, code="good", name="good", position=0)

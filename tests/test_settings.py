@@ -7,6 +7,7 @@ import re
 import stat
 import subprocess
 import sys
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -109,10 +110,49 @@ def test_every_page_carries_a_strict_content_security_policy(client):
     assert "frame-ancestors 'none'" in policy
 
 
+def health(client, **query) -> tuple[int, dict]:
+    answer = client.get("/healthz", query)
+    return answer.status_code, answer.json()
+
+
 @pytest.mark.django_db
 def test_health_says_whether_database_and_worker_live(client):
-    assert client.get("/healthz").json() == {"database": True, "worker": False}
-    from jobs import hosts
+    code, found = health(client)
+    assert (code, found["status"], found["database"], found["worker"]) == (200, "degraded", True, False)
+    assert health(client, need="worker")[0] == 503
+    from jobs import hosts, tasks
 
-    hosts.beat()
-    assert client.get("/healthz").json() == {"database": True, "worker": True}
+    host = hosts.beat()
+    tasks.canary(host.name)
+    code, found = health(client, need="worker")
+    assert (code, found["status"], found["worker"], found["task_queue"]) == (200, "ok", True, True)
+    assert found["heartbeat_age"] < 10
+    assert found["canary_age"] < 10
+
+
+@pytest.mark.django_db
+def test_health_tells_of_silence_waiting_and_late_jobs_without_a_name(client, project):
+    from django.utils import timezone
+
+    from jobs.models import Host, Job, State
+
+    now, hour = timezone.now(), timedelta(hours=1)
+    Host.objects.create(name="secret-host", seen_at=now - hour, canary_at=now - hour)
+    usual = {"project": project, "kind": "toy", "title": "secret work", "created_at": now}
+    Job.objects.create(state=State.QUEUED, queued_at=now - hour, **usual)
+    Job.objects.create(state=State.RUNNING, queued_at=now, lease_until=now - hour, **usual)
+    answer = client.get("/healthz")
+    found = answer.json()
+    assert (found["workers_alive"], found["workers_silent"]) == (0, 1)
+    assert (found["jobs_running"], found["jobs_waiting"], found["jobs_late"]) == (1, 1, 1)
+    assert found["longest_wait"] >= 3600
+    assert "secret" not in answer.content.decode()
+
+
+def test_health_without_a_database_is_503_and_no_error_page(tmp_path):
+    code = (
+        "from django.test import Client; answer = Client(SERVER_NAME='localhost').get('/healthz');"
+        "print(answer.status_code, answer.json())"
+    )
+    said = django(code, tmp_path, DATABASE_URL="postgres://nobody:secret@127.0.0.1:9/none?connect_timeout=2")
+    assert said.endswith("503 {'status': 'down', 'database': False, 'worker': False}")

@@ -1,6 +1,7 @@
 """The one settings file: runs from a fresh clone; the environment says only what differs (docs/configuration.md)."""
 
 import os
+from ipaddress import ip_network
 from pathlib import Path
 
 from csp.constants import NONCE, NONE, SELF
@@ -37,6 +38,13 @@ JOB_HOST_LOST = env.float("TRAINPORTAL_JOB_HOST_LOST", 300.0)  # a host that sai
 JOB_PATIENCE = env.float("TRAINPORTAL_JOB_PATIENCE", 3600.0)  # a job that waited so long blocks younger ones
 JOB_CANARY = env.float("TRAINPORTAL_JOB_CANARY", 20.0)  # how often the task queue is proven alive
 JOB_FUNCTIONS = env.int("TRAINPORTAL_JOB_FUNCTIONS", 2)  # imports and the like at a time on a host
+
+# --- notifications (docs/notifications.md) ----------------------------------------------------------------------------
+TRAINPORTAL_URL = env.str("TRAINPORTAL_URL", "")
+NOTIFY_NETWORKS = [ip_network(name.strip()) for name in env.list("TRAINPORTAL_NOTIFY_NETWORKS", list[str]())]
+NOTIFY_TIMEOUT = env.float("TRAINPORTAL_NOTIFY_TIMEOUT", 10.0)  # seconds that an address or a mail server gets
+NOTIFY_ATTEMPTS = env.int("TRAINPORTAL_NOTIFY_ATTEMPTS", 8)
+NOTIFY_BACKOFF = env.float("TRAINPORTAL_NOTIFY_BACKOFF", 30.0)  # seconds to the second try, then four times as long
 
 # --- limits ---------------------------------------------------------------------------------------------------------
 UPLOAD_LIMIT = env.int("TRAINPORTAL_UPLOAD_LIMIT", 20 * 1024**3)  # bytes of one uploaded archive
@@ -112,6 +120,9 @@ if DATABASES["default"]["ENGINE"].endswith("sqlite3"):
     DATABASES["default"]["CONN_MAX_AGE"] = 60  # opening a connection costs more than most requests
 else:
     DATABASES["default"] |= {"CONN_MAX_AGE": 60, "CONN_HEALTH_CHECKS": True}
+DEFAULT_FROM_EMAIL = env.str("TRAINPORTAL_EMAIL_FROM", "trainportal@localhost")
+globals().update(env.dj_email_url("TRAINPORTAL_EMAIL_URL", "dummy://") | {"EMAIL_TIMEOUT": NOTIFY_TIMEOUT})
+
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 AUTH_USER_MODEL = "projects_app.User"

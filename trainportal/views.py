@@ -6,13 +6,12 @@ from typing import cast
 
 from django.conf import settings
 from django.contrib.auth.decorators import login_not_required
-from django.db import DatabaseError, connection
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import redirect, render
 from django.utils.http import url_has_allowed_host_and_scheme
 from django.views.decorators.http import require_GET, require_POST
 
-from jobs.models import Host
+from jobs import health as health_facts
 from models_app import views_train
 from projects_app.models import Project, User
 
@@ -50,15 +49,12 @@ def set_language(request: HttpRequest) -> HttpResponse:
 @login_not_required
 @require_GET
 def health(request: HttpRequest) -> HttpResponse:
-    """For a load balancer: whether the database answers and some worker lives. No details, since nobody logs in."""
-    try:
-        with connection.cursor() as cursor:
-            cursor.execute("SELECT 1")
-        workers = any(host.is_alive for host in Host.objects.all())
-        facts = {"database": True, "worker": workers}
-    except DatabaseError:
-        facts = {"database": False, "worker": False}
-    return JsonResponse(facts, status=200 if facts["database"] else 503)
+    """For load balancers and monitors: 503 without the database, with `?need=worker` also where no worker lives."""
+    found = health_facts.facts()
+    is_well = found["worker"] if request.GET.get("need") == "worker" else found["database"]
+    answer = JsonResponse(found, status=200 if is_well else 503)
+    answer["Cache-Control"] = "no-store"
+    return answer
 
 
 def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:

@@ -18,10 +18,11 @@ from django.core.management.base import BaseCommand, CommandError
 from django.db import DatabaseError, connections
 from django_q.tasks import async_task
 
-from jobs import dispatch, hosts, locks, reaper, tasks
+from jobs import dispatch, hosts, locks, outbox, reaper, tasks
 from jobs.models import Host
 
 log = logging.getLogger(__name__)
+NUDGE = 5.0  # seconds from one nudge to send notices to the next
 
 
 class Command(BaseCommand):
@@ -45,6 +46,7 @@ class Worker:
     def __init__(self, queue: TaskQueue | None) -> None:
         self.queue = queue
         self.ending = threading.Event()
+        self.nudged = -NUDGE
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, self._end)
 
@@ -70,6 +72,14 @@ class Worker:
         reaper.look_after(host)
         reaper.give_up_lost_hosts()
         dispatch.fill(host)
+        self._send_notices()
+
+    def _send_notices(self) -> None:
+        """What the task queue was not told of, or what is to be tried again; it sends, this tick only looks."""
+        now = time.monotonic()
+        if now - self.nudged >= NUDGE and outbox.is_any_due():
+            self.nudged = now
+            async_task("jobs.tasks.deliver")
 
     def _end(self, number: int, frame: FrameType | None) -> None:
         self.ending.set()
