@@ -92,11 +92,11 @@ def _voc_shape(found) -> Shape:  # type: ignore[no-untyped-def]
 
 
 def _seg(source: Path, folder: Path) -> None:
-    """Every third image to judge by."""
+    """The last 30 images to judge by."""
     write_labels(folder, ["nucleus"])
     for n, path in enumerate(sorted((source / "images").glob("*.json"))):
         shapes = tuple(Shape(label, "polygon", tuple(points)) for label, points in _labelme(path))
-        split = "validation" if n % 10 in (2, 5, 8) else "train"
+        split = "validation" if n >= 70 else "train"
         write_shapes(folder / split, ShapeSample(str(path.with_suffix(".png")), path.stem, 256, 256, shapes))
 
 
