@@ -78,7 +78,7 @@ def _field(parameter: Parameter, inputs: Inputs) -> AxisField:
         title=parameter.title,
         kind=inputs.kind,
         hint=" · ".join(filter(None, [limits, usual])),
-        unit=str(part.get("x-unit", "")),
+        unit=schemas.unit(part),
         mode=inputs.mode if inputs.mode in offered else "",
         html={what: inputs.name(what) for what in INPUTS},
         texts={what: inputs.text(what) for what in INPUTS},
