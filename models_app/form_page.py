@@ -11,7 +11,7 @@ from django.utils.translation import ngettext
 from datasets_app.checks import SetFacts
 from jobs import queue
 from models_app import choices, form_params, preflight
-from models_app.orders import Report
+from models_app.complaints import Report
 from models_app.sweeps import plan as sweep_plan
 from models_app.train_form import TrainForm
 from projects_app.listing import whole

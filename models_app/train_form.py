@@ -21,9 +21,10 @@ from kernels_app import fields, schema
 from kernels_app.models import Kernel
 from models_app import form_data, form_params, model_json
 from models_app.choices import sorted_kernels
+from models_app.complaints import Complaint, Report
 from models_app.form_inputs import DatasetsField, FilesField
 from models_app.models import Origin, Preset, TrainedModel
-from models_app.orders import Complaint, Report, TrainOrder
+from models_app.orders import TrainOrder
 from models_app.sweeps.plan import SweepPlan
 from models_app.sweeps.starting import SweepOrder
 from projects_app.korean import fluent

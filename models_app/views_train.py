@@ -14,7 +14,7 @@ from django.views.decorators.http import require_http_methods, require_POST
 from django_htmx.http import trigger_client_event
 
 from models_app import drafts, form_acts, form_data, form_page
-from models_app.orders import OrderRefused, Report
+from models_app.complaints import OrderRefused, Report
 from models_app.train_form import TrainForm
 from projects_app.access import project_view
 from projects_app.korean import fluent

@@ -10,6 +10,7 @@ from django.http import QueryDict
 from django.utils.translation import gettext as _
 
 from kernels_app import describe
+from kernels_app import schema as schemas
 from models_app.sweeps import axes
 from models_app.sweeps.judge import Parameter, batchable
 from models_app.sweeps.reading import LISTS, RANGE, Inputs
