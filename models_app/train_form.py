@@ -162,6 +162,14 @@ class TrainForm(forms.Form):
             return None
         return form_params.preset_of(self.project, self.chosen_kernel, self.chosen_type)
 
+    @property
+    def newer(self) -> Kernel | None:
+        """The version that came out while the form was open, or that an address does not know; a retraining wants its own."""
+        mine = self.chosen_kernel
+        if mine is None or self.data.get("retrained_from"):
+            return None
+        return next((kernel for kernel in self.offered if kernel.name == mine.name and kernel.pk > mine.pk), None)
+
     @cached_property
     def device_range(self) -> tuple[int, int]:
         """What the kernel takes, as far as some host has it."""
