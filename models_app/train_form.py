@@ -164,7 +164,7 @@ class TrainForm(forms.Form):
 
     @property
     def newer(self) -> Kernel | None:
-        """The version that came out while the form was open, or that an address does not know; a retraining wants its own."""
+        """The version that came out while the form was open; a retraining wants its own."""
         mine = self.chosen_kernel
         if mine is None or self.data.get("retrained_from"):
             return None
