@@ -9,6 +9,7 @@ from django.conf import settings
 from django.db import models
 from django.db.models import Q
 from django.urls import reverse
+from django.utils.translation import get_language
 from django.utils.translation import gettext_lazy as _
 
 from projects_app.models import ModelType, Project, TrainingType, User
@@ -45,6 +46,7 @@ class Kernel(models.Model):
     name = models.CharField(_("name"), max_length=100)
     version = models.CharField(_("version"), max_length=64)
     description = models.TextField(_("description"), blank=True)
+    description_ko = models.TextField(_("description in Korean"), blank=True)
     digest = models.CharField(
         _("digest"), max_length=64, help_text=_("SHA-256 over the names and contents of its files.")
     )
@@ -72,6 +74,12 @@ class Kernel(models.Model):
     @property
     def folder(self) -> Path:
         return settings.TRAINPORTAL_HOME / "kernels" / str(self.pk)
+
+    @property
+    def about(self) -> str:
+        """Its description in the language of the reader, else in the one it has."""
+        is_korean = (get_language() or "").startswith("ko")
+        return self.description_ko if is_korean and self.description_ko else self.description
 
     @property
     def types(self) -> list[str]:

@@ -16,6 +16,7 @@ from kernels_app.bundled import packing
 from kernels_app.models import Kernel, KernelState
 
 log = logging.getLogger(__name__)
+OPTIONAL = ("description", "description_ko")  # of kernel.toml
 
 
 class BadKernel(Exception):
@@ -42,6 +43,7 @@ def register(files: dict[str, bytes], *, is_bundled: bool = False) -> Kernel:
             defaults={
                 "version": _free_version(about["name"], about["version"], digest),
                 "description": about["description"],
+                "description_ko": about["description_ko"],
                 "schema": found,
                 "training_types": f",{','.join(schema.training_types(found))},",
                 "is_bundled": is_bundled,
@@ -64,12 +66,12 @@ def after_migrate(sender: AppConfig, **kwargs: Any) -> None:
 
 def _about(files: dict[str, bytes]) -> dict[str, str]:
     try:
-        found = {"description": ""} | tomllib.loads(files["kernel.toml"].decode("utf-8"))
-        about = {key: found[key] for key in ("name", "version", "description")}
+        found = dict.fromkeys(OPTIONAL, "") | tomllib.loads(files["kernel.toml"].decode("utf-8"))
+        about = {key: found[key] for key in ("name", "version", *OPTIONAL)}
     except (KeyError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise BadKernel(f"kernel.toml: {error}") from error
     for key, value in about.items():
-        if not isinstance(value, str) or (key != "description" and not value.strip()):
+        if not isinstance(value, str) or (key not in OPTIONAL and not value.strip()):
             raise BadKernel(f"kernel.toml: {key} must be a text; it is {value!r}")
     return about
 

@@ -13,7 +13,7 @@ from datasets_app.models import Dataset
 from jobs import following
 from jobs.models import Job
 from kernels_app.models import Kernel
-from models_app.orders import OrderRefused
+from models_app.complaints import OrderRefused
 from projects_app.models import ModelType, Project
 
 

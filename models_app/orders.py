@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
-from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from typing import Any
@@ -17,40 +15,13 @@ from datasets_app import checks, snapshots
 from datasets_app.models import Dataset, Snapshot
 from jobs import queue
 from jobs.models import Job
-from kernels_app import describe, fields, schema
-from kernels_app.models import Kernel, KernelState
+from kernels_app import fields, schema
+from kernels_app.models import Kernel
 from models_app import extra_files, model_json
+from models_app.complaints import Complaint, OrderRefused, Report, kernel_complaints
 from models_app.models import Operation, Origin, Sweep, TrainedModel, Validation
+from models_app.names import unique_name
 from projects_app.models import ModelType, Project, User
-
-
-@dataclass(frozen=True)
-class Complaint:
-    """What is wrong with an order: the field (a parameter's is `params.<name>`) and a sentence.
-
-    `pointer`, `keyword`: where in `model.json` and which rule, for what is wrong with the settings."""
-
-    field: str
-    message: str
-    pointer: str = ""
-    keyword: str = dataclasses.field(default="", compare=False)
-
-
-class OrderRefused(Exception):
-    """The order breaks a rule; nothing was written."""
-
-    def __init__(self, complaints: Sequence[Complaint]) -> None:
-        super().__init__("; ".join(complaint.message for complaint in complaints))
-        self.complaints = list(complaints)
-
-
-@dataclass
-class Report:
-    """Errors block a start, warnings do not."""
-
-    errors: list[Complaint] = field(default_factory=list)
-    warnings: list[str] = field(default_factory=list)
-    facts: checks.SetFacts | None = None
 
 
 @dataclass
@@ -86,7 +57,7 @@ class TrainOrder:
     def check(self, *, with_data: bool = True) -> Report:
         """All that is wrong at once, and what will be learnt from what (`with_data`: it reads every label)."""
         report = Report()
-        report.errors += _kernel_complaints(self.kernel, self.project, self.model_type, "training")
+        report.errors += kernel_complaints(self.kernel, self.project, self.model_type, "training")
         report.errors += self._name_complaints()
         report.errors += self._base_complaints()
         report.errors += self._settings_complaints()
@@ -240,7 +211,7 @@ class ValidationOrder:
     operation: str = Operation.VALIDATION
 
     def check(self) -> list[Complaint]:
-        found = _kernel_complaints(self.kernel, self.model.project, self.model.model_type, self.operation)
+        found = kernel_complaints(self.kernel, self.model.project, self.model.model_type, self.operation)
         if not self.model.is_finished:
             found.append(Complaint("model", _("Only a model whose training succeeded can be validated.")))
         elif not self.model.has_checkpoint:
@@ -289,47 +260,3 @@ class ValidationOrder:
             return []
         text = _("No image of %(names)s is labelled for %(type)s: there is nothing to compare with.")
         return [Complaint("datasets", text % {"names": ", ".join(bare), "type": model_type.code})]
-
-
-def _kernel_complaints(kernel: Kernel, project: Project, model_type: ModelType, operation: str) -> list[Complaint]:
-    if reason := why_not(kernel, project, model_type, operation):
-        return [Complaint("kernel", reason)]
-    return []
-
-
-def why_not(kernel: Kernel, project: Project | None, model_type: ModelType, operation: str) -> str:
-    """Why `kernel` cannot do `operation` for `model_type` here; empty when it can.
-
-    `project`: whose switch is looked at; None where that is done."""
-    if kernel.state != KernelState.READY:
-        return _("The kernel is not ready: %(state)s.") % {"state": kernel.get_state_display()}
-    if project is not None and not Kernel.objects.on_in(project).filter(pk=kernel.pk).exists():
-        return _("The kernel is switched off in this project.")
-    if not kernel.supports(model_type) and model_type.training_type in kernel.types:
-        codes = ", ".join(describe.model_type_codes(kernel.schema) or [])
-        return _("The kernel is only for these model types: %(codes)s.") % {"codes": codes}
-    if not kernel.supports(model_type):
-        text = _("The kernel trains %(types)s, not %(type)s.")
-        return text % {"types": ", ".join(kernel.types), "type": f"{model_type.code} ({model_type.training_type})"}
-    if not kernel.supports_operation(operation):
-        return _("The kernel does not support this operation; it supports: %(list)s.") % {
-            "list": ", ".join(kernel.operations)
-        }
-    return ""
-
-
-def propose_name(project: Project, model_type: ModelType, datasets: Sequence[Dataset]) -> str:
-    """A free name from the type, the first dataset and a number that only grows."""
-    stem = "-".join([model_type.code, *(dataset.name for dataset in datasets[:1])])[:180]
-    number = TrainedModel.objects.filter(project=project, model_type=model_type).count() + 1
-    return unique_name(project, f"{stem}-{number}")
-
-
-def unique_name(project: Project, wanted: str) -> str:
-    """`wanted`, or `wanted.1`, `wanted.2` … where it is taken."""
-    taken = set(TrainedModel.objects.filter(project=project, name__startswith=wanted).values_list("name", flat=True))
-    name, n = wanted, 0
-    while name in taken:
-        n += 1
-        name = f"{wanted[:190]}.{n}"
-    return name

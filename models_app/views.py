@@ -22,7 +22,7 @@ from jobs.models import Job, State
 from jobs.views import job_context
 from models_app import files
 from models_app.models import TrainedModel
-from models_app.orders import unique_name
+from models_app.names import unique_name
 from projects_app import listing
 from projects_app.access import project_view
 from projects_app.models import ModelType, Project, Role, User

@@ -25,9 +25,10 @@ from jobs.views import job_context
 from kernels_app.contract import ContractError, results
 from kernels_app.models import Kernel
 from models_app import choices, files, overlays
+from models_app.complaints import OrderRefused, why_not
 from models_app.form_inputs import DatasetsField
 from models_app.models import Operation, Prediction, TrainedModel, Validation
-from models_app.orders import OrderRefused, ValidationOrder, why_not
+from models_app.orders import ValidationOrder
 from projects_app import listing
 from projects_app.access import project_view
 from projects_app.models import Project, Role, User

@@ -7,6 +7,7 @@ from typing import Any
 from django.db.models import F
 
 from jobs.models import State
+from kernels_app import schema
 from models_app.models import TrainedModel
 from models_app.orders import TrainOrder
 
@@ -33,6 +34,14 @@ def is_alike(row: dict[str, Any], order: TrainOrder, kind: str) -> bool:
 def settings_of(row: dict[str, Any]) -> dict[str, Any]:
     found = row["settings"].get("training_params") if isinstance(row["settings"], dict) else None
     return found if isinstance(found, dict) else {}
+
+
+def is_said(order: TrainOrder, powers: dict[str, int]) -> bool:
+    """Whether the settings say how much work it is: none of these is missing or still being typed."""
+    required = schema.params_schema(order.kernel.schema).get("required", [])
+    return all(
+        number(order.params[name]) is not None if name in order.params else name not in required for name in powers
+    )
 
 
 def share(before: dict[str, Any], params: dict[str, Any], powers: dict[str, int]) -> float | None:

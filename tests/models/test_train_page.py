@@ -10,7 +10,7 @@ from django.urls import reverse
 
 from jobs import following
 from jobs.models import Job, State
-from kernels_app.models import KernelSwitch
+from kernels_app.models import Kernel, KernelState, KernelSwitch
 from models_app.models import Origin, TrainedModel
 from tests import fake_kernels
 from tests.models.conftest import error_at, text
@@ -257,6 +257,26 @@ def test_the_form_comes_anew_for_another_kernel_and_what_was_typed_stays(page):
     assert answer.context["form"].chosen_kernel == other
     assert 'value="0.125"' in text(answer)
     assert 'max="1"' in text(answer)  # as many as the largest machine has
+
+
+def test_a_newer_version_is_offered_where_it_can_be_used_and_takes_over_what_was_typed(page, shop):
+    newer = fake_kernels.register(version="2")
+    checked = text(page.typing("name"))
+    assert "There is a newer version of this kernel: 2." in checked
+    changed = page.post("train_form", start=None, act=f"version:{newer.pk}", **{"params.lr": "0.125"})
+    form = changed.context["form"]
+    assert (form.chosen_kernel, form.settings.values["lr"]) == (newer, 0.125)
+    assert "There is a newer version" not in text(changed)
+    again = page.client.get(page.url(), {"retrain": shop.ready(name="first").pk})
+    assert "There is a newer version" not in text(again), "a retraining is the same once more"
+    Kernel.objects.filter(pk=newer.pk).update(state=KernelState.ARCHIVED)
+    assert "There is a newer version" not in text(page.typing("name"))
+
+
+@pytest.mark.parametrize("number", ["", "x", "0", "99999999999999999999"])
+def test_a_version_that_is_none_changes_nothing(page, shop, number):
+    form = page.post("train_form", start=None, act=f"version:{number}").context["form"]
+    assert form.chosen_kernel == shop.kernel
 
 
 def test_text_from_people_is_never_markup(page, shop):

@@ -9,8 +9,9 @@ from django.core.management.base import CommandError
 
 from jobs.models import State
 from models_app import commands
+from models_app.complaints import OrderRefused
 from models_app.models import Operation, TrainedModel, Validation
-from models_app.orders import OrderRefused, ValidationOrder
+from models_app.orders import ValidationOrder
 from projects_app import listing
 from projects_app.access import require
 from projects_app.commands import PortalCommand
