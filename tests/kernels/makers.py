@@ -160,6 +160,38 @@ def od_dataset(folder: Path, classes: list[str], *, train: int = 8, held: int = 
     return folder
 
 
+def seg_dataset(folder: Path, classes: list[str], *, train: int = 8, held: int = 4) -> Path:
+    """Pictures of 128 × 96 with one square frame each, whose hole is no part of it; one of each split is empty."""
+    write_labels(folder, classes)
+    paths = []
+    for split, count in (("train", train), ("validation", held)):
+        for n in range(count):
+            path, name = folder / "images/1" / f"{split}-{n}.png", classes[n % len(classes)]
+            shapes = (frame(path, name, n),) if n else (frame(path, None, n),)[1:]
+            write_shapes(folder / split, ShapeSample(str(path), f"{split}{n}", 128, 96, shapes))
+            paths.append(str(path))
+    write_files(folder, [ClSample(path) for path in paths[-2:]])
+    return folder
+
+
+def frame(path: Path, colour: str | None, n: int) -> Shape:
+    """A picture of one coloured frame on grey (of none without a `colour`), and its polygon: the outer square, then
+    over a bridge the hole, the other way round. Points are pixel indices that belong to it."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    image = Image.new("RGB", (128, 96), (120 + n % 3, 120, 120))
+    x, y, side, width = 6 + 7 * n % 56, 4 + 5 * n % 28, 56, 14
+    if colour:
+        pen = ImageDraw.Draw(image)
+        pen.rectangle((x, y, x + side, y + side), fill=COLOURS[colour])
+        hole = (x + width, y + width, x + side - width, y + side - width)
+        pen.rectangle(hole, fill=(120 + n % 3, 120, 120))
+    image.save(path)
+    a, b, c, d = x, y, x + side, y + side
+    e, f, g, h = x + width - 1, y + width - 1, x + side - width + 1, y + side - width + 1
+    corners = ((a, b), (c, b), (c, d), (a, d), (a, b), (e, f), (e, h), (g, h), (g, f), (e, f))
+    return Shape(colour or "", "polygon", tuple((float(x), float(y)) for x, y in corners))
+
+
 def schema(kernel: str) -> dict[str, Any]:
     found: dict[str, Any] = json.loads(packing.package_files(kernel)["model_schema.json"])
     return found

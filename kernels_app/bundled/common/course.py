@@ -129,9 +129,10 @@ class Course:
             group["lr"] = self.plan.learning_rate * state.scale * rate(self.position) * group.get("share", 1.0)
         return self.position < 1
 
-    def dice(self) -> torch.Generator:
-        """Random numbers of this step, the same again after a resume."""
-        return generator(self.plan.seed, self.state.epoch, self.state.batch, self.session.run.rank)
+    def dice(self, *, shared: bool = False) -> torch.Generator:
+        """Random numbers of this step, the same again after a resume: this rank's own, or those `shared` by all."""
+        rank = -1 if shared else self.session.run.rank
+        return generator(self.plan.seed, self.state.epoch, self.state.batch, rank)
 
     def step(self, loss: torch.Tensor) -> None:
         """One step of the optimiser down `loss`, a scalar. Raises Refusal when the loss is no number any more."""

@@ -46,7 +46,8 @@ class Split:
 
     def target(self, index: int) -> Target:
         known = self.pieces[index].truth
-        return {"boxes": known["boxes"] * self.scale(index), "labels": known["labels"]}
+        boxes = known["boxes"] * self.scale(index)
+        return {"boxes": boxes, "labels": known["labels"], "index": torch.tensor(index)}
 
     def batches(self, lists: Sequence[Sequence[int]]) -> Iterator[tuple[list[torch.Tensor], list[Target]]]:
         """For each list of indices: uint8 images (3, h, w) and their targets. Uncached images are read ahead."""

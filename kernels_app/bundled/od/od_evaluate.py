@@ -66,8 +66,8 @@ def judge(
     lists = batched(len(split), session.batch) if alone else session.shares(len(split))
     found: dict[int, Target] = {}
     sums: Sums = {}
+    torch.manual_seed(0)  # Faster R-CNN draws samples for its loss: the same ones in every epoch
     for n, (indices, (images, targets)) in enumerate(zip(lists, split.batches(lists), strict=True), start=1):
-        torch.manual_seed(n)  # Faster R-CNN draws samples for its loss: the same ones in every epoch
         with session.precision.context():
             batch = collate(images, view.frame, view.architecture, session.device)
             parts, seen = model(batch, on(session.device, targets) if with_loss else None)
