@@ -122,7 +122,7 @@ class Course:
     def may_step(self) -> bool:
         """Before each step: sets the learning rate. False when the time is over. Leaves when asked to stop."""
         state = self.state
-        self.position, asked = self._clock.look(state.epoch * self.steps + state.batch, self.session.device)
+        self.position, asked = self._clock.look(state.epoch * self.steps + state.batch)
         if asked:
             self._put_down()
         for group in self.optimizer.param_groups:
@@ -163,7 +163,7 @@ class Course:
         """Write down where we are. With `better` the judged weights become the best, kept with `about`."""
         run, state = self.session.run, self.state
         state.epoch, state.batch, state.total, state.elapsed = state.epoch + 1, 0, 0.0, self._clock.elapsed
-        self.position = max(self.position, self._clock.look(state.epoch * self.steps, self.session.device)[0])
+        self.position = max(self.position, self._clock.look(state.epoch * self.steps)[0])
         if better:
             state.best, state.stale = scores, 0
             checkpoint.save_best(run, about | {"scores": scores, "model": self.judged.state_dict()})

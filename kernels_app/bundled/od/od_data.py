@@ -14,6 +14,7 @@ from od_pyramid import Target
 from od_tiles import SMALLEST, Piece, Tiles
 
 from kernels_app.bundled.common.images import ImageStore, Size, ahead, within
+from kernels_app.bundled.common.samples import unlabelled
 from kernels_app.bundled.common.start import Refusal, Run
 from kernels_app.contract.data import Shape, ShapeSample, read_files, read_labels, read_split_shapes
 
@@ -110,7 +111,7 @@ def read_to_judge(run: Run, classes: Sequence[str], cut: Cut) -> Split:
     if asked == "validation":
         samples = read_split_shapes(run.config.dataset, "validation")
     else:
-        samples = _unlabelled(read_files(run.config.dataset))
+        samples = unlabelled(read_files(run.config.dataset))
     if not samples:
         raise Refusal(f"There are no images for this {asked}; please choose a dataset that has some.")
     if asked == "validation":
@@ -130,17 +131,6 @@ def _frame(side: int, tiles: Tiles | None, samples: Sequence[ShapeSample]) -> Si
     if tiles is not None:
         return side, side
     return frame_of([within(od_tiles.upright_size(sample.path), side) for sample in samples])
-
-
-def _unlabelled(paths: Sequence[str]) -> list[ShapeSample]:
-    """Samples without shapes. The id is the file's name, numbered where another folder has the same."""
-    seen: Counter[str] = Counter()
-    samples = []
-    for path in paths:
-        stem = Path(path).stem
-        seen[stem] += 1
-        samples.append(ShapeSample(path, stem if seen[stem] == 1 else f"{stem}_{seen[stem]}", 0, 0))
-    return samples
 
 
 def _split(

@@ -35,7 +35,7 @@ class Scores:
     loss: float
 
     def beats(self, other: Scores) -> bool:
-        return (self.map50, self.map) > (other.map50, other.map)
+        return (self.map50, self.map, -self.loss) > (other.map50, other.map, -other.loss)
 
     def write(self, report: Report, step: int, train_loss: float | None) -> None:
         report.row("loss", LOSS, step=step, train_loss=train_loss, val_loss=self.loss)
