@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import random
+import signal
 import subprocess
 import sys
 import tempfile
@@ -30,40 +31,54 @@ SMALL: dict[str, dict[str, Any]] = {  # settings of trainings that take long eno
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m bench.kernels.kills", description=__doc__)
-    parser.add_argument("kernel", nargs="*", choices=[*packing.BUNDLED, []], help="all of them without a name")
+    parser.add_argument("kernel", nargs="*", help=f"all of them without a name: {', '.join(packing.BUNDLED)}")
     parser.add_argument("--kills", type=int, default=KILLS)
     parser.add_argument("--seed", type=int, default=0)
     asked = parser.parse_args()
+    if unknown := [name for name in asked.kernel if name not in packing.BUNDLED]:
+        parser.error(f"there is no {unknown[0]}; choose from {', '.join(packing.BUNDLED)}")
+    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))  # so that the end cleans up
     good = True
     for kind in asked.kernel or packing.BUNDLED:
         with tempfile.TemporaryDirectory(prefix="bench-kills-") as folder:
-            good &= _torment(kind, Path(folder), asked.kills, random.Random(asked.seed))
+            good &= torment(kind, Path(folder), asked.kills, random.Random(asked.seed), SMALL[kind])
     return 0 if good else 1
 
 
-def _torment(kind: str, folder: Path, kills: int, dice: random.Random) -> bool:
+def torment(kind: str, folder: Path, kills: int, dice: random.Random, settings: dict[str, Any]) -> bool:
+    """True where all went well. Prints what happened."""
     data = datasets.drawn(kind, folder / "data", train=12, held=4, size=(160, 120))
-    unbroken = runs.prepare(kind, data, folder / "unbroken", SMALL[kind])
+    unbroken = runs.prepare(kind, data, folder / "unbroken", settings)
     took = unbroken.finish()
     if took.code:
         print(f"{kind}: the training fails without any kill:\n{unbroken.log[-2000:]}")
         return False
-    run, done, saved = runs.prepare(kind, data, folder / "run", SMALL[kind]), 0, 0
+    run, done, saved = runs.prepare(kind, data, folder / "run", settings), 0, 0
     while done < kills:
-        process = run.start()
         at_file = done % 2 == 1
-        if not (_await_file(run, process, dice) if at_file else _await_time(process, dice, took.seconds)):
+        if not _killed(run, dice, took.seconds, at_file=at_file):
             break  # it was over before
-        process.kill()
-        process.wait()
         done, saved = done + 1, saved + at_file
-        run = runs.prepare(kind, data, folder / "run", SMALL[kind], resume=(run.output / RESUME).is_file())
-    ended = run.finish()
-    faults = _faults(run, unbroken, ended.code)
-    print(f"{kind}: killed {done} times, {saved} of them at a checkpoint's file; " + ("; ".join(faults) or "all well"))
+        run = runs.prepare(kind, data, folder / "run", settings, resume=(run.output / RESUME).is_file())
+    faults = [f"it was over before the other {kills - done} kills"] if done < kills else []
+    faults += _faults(run, unbroken, run.finish().code)
+    print(
+        f"{kind}: killed {done} times, {saved} of them at a checkpoint's file; " + ("; ".join(faults) or "all well"),
+        flush=True,
+    )
     if faults:
         print(run.log[-3000:])
     return not faults
+
+
+def _killed(run: runs.Run, dice: random.Random, whole: float, *, at_file: bool) -> bool:
+    """Start the training and kill it; False where it ended before."""
+    process = run.start()
+    try:
+        return _await_file(run, process, dice) if at_file else _await_time(process, dice, whole)
+    finally:
+        process.kill()
+        process.wait()
 
 
 def _await_time(process: subprocess.Popen[bytes], dice: random.Random, whole: float) -> bool:
@@ -92,6 +107,7 @@ def _await_file(run: runs.Run, process: subprocess.Popen[bytes], dice: random.Ra
 def _faults(run: runs.Run, unbroken: runs.Run, code: int) -> list[str]:
     found = [f"exit code {code}"] if code else []
     found += [f"{name} is missing" for name in missing(run.output, "training", run.kind.upper())]
+    found += [f"{path.name} is left behind" for path in sorted(run.output.rglob("*.tmp"))]
     if found:
         return found
     if run.scores() != unbroken.scores():
