@@ -12,13 +12,16 @@ from bench.kernels import quality, speed
 from bench.options import Options
 from kernels_app.bundled import packing
 
-SEEDS = 3
+SEEDS = PAIRS = 3
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m bench.kernels", description="Measure the bundled kernels.")
     parser.add_argument("kernel", nargs="*", help=f"all of them without a name: {', '.join(packing.BUNDLED)}")
-    parser.add_argument("--seeds", type=int, default=None, help=f"trainings for the quality of a kernel ({SEEDS})")
+    parser.add_argument("--seeds", type=int, help=f"trainings for the quality of a kernel ({SEEDS})")
+    parser.add_argument(
+        "--pairs", type=int, help=f"of a kernel and a plain loop, for the speed on one kind of data ({PAIRS})"
+    )
     parser.add_argument("--no-quality", action="store_true", help="only the speed beside a plain loop")
     parser.add_argument("--no-speed", action="store_true", help="only the quality")
     parser.add_argument("--quick", action="store_true", help="least of all: shows that the bench works")
@@ -26,9 +29,12 @@ def main() -> int:
     if unknown := [name for name in given.kernel if name not in packing.BUNDLED]:
         parser.error(f"there is no {unknown[0]}; choose from {', '.join(packing.BUNDLED)}")
     options = Options(quick=given.quick)
-    seeds = options.count(SEEDS, 1) if given.seeds is None else given.seeds
-    if seeds < 1:
-        parser.error("--seeds must be 1 or more; --no-quality leaves the quality out")
+    seeds, pairs = (
+        options.count(usual, 1) if asked is None else asked
+        for usual, asked in ((SEEDS, given.seeds), (PAIRS, given.pairs))
+    )
+    if min(seeds, pairs) < 1:
+        parser.error("--seeds and --pairs must be 1 or more; --no-quality and --no-speed leave something out")
     signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))  # so that the end cleans up
     table.say(f"{os.cpu_count()} cores, load {table.load()}")
     rows: list[table.Row] = []
@@ -38,7 +44,7 @@ def main() -> int:
             if not given.no_quality:
                 _take(rows, failed, quality.run(kind, options, seeds))
             if not given.no_speed:
-                _take(rows, failed, speed.run(kind, options))
+                _take(rows, failed, speed.run(kind, options, pairs))
     except KeyboardInterrupt:
         table.say("stopped")
         table.show(rows, failed)

@@ -63,7 +63,7 @@ class Side:
 Pair = tuple[Side, Side]  # the kernel, the plain loop
 
 
-def run(kind: str, options: Options) -> tuple[list[Row], list[str]]:
+def run(kind: str, options: Options, pairs: int) -> tuple[list[Row], list[str]]:
     """The figures of each case, and what could not be measured."""
     rows, failed = [], []
     for make in (_quickstart, _png, _jpeg):
@@ -71,7 +71,7 @@ def run(kind: str, options: Options) -> tuple[list[Row], list[str]]:
             try:
                 case = make(kind, Path(folder) / "data", options)
                 say(f"{kind}, {case.name} …")
-                rows += table_rows(kind, case, _pairs(kind, case, Path(folder), options.count(3, 1)))
+                rows += table_rows(kind, case, _pairs(kind, case, Path(folder), pairs))
             except MeasurementFailed as error:
                 failed.append(f"{kind}, speed: {error}")
     return rows, failed
