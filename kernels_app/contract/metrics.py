@@ -21,7 +21,7 @@ class MetricsWriter:
         folder.mkdir(parents=True, exist_ok=True)
         self.path = folder / f"{name}.csv"
         self._columns = columns
-        if not self.path.exists():
+        if not self.path.exists() or not self.path.stat().st_size:  # a kill may fall between creating and writing
             self._append(",".join(_quoted(name) for name in columns))
 
     def row(self, values: Mapping[str, float | None]) -> None:
