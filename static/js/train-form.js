@@ -58,7 +58,23 @@
     openFolds();
     folds = new Map();
     dress();
+    say();
   });
+
+  // --- who cannot see it hears what a check found, where that changed: the card itself comes anew each time, and no
+  // screen reader tells a place that was not there before ---
+  const FIRST = 3; // complaints
+  const verdict = () => {
+    const card = form.querySelector("#train-checks .card-body");
+    const found = [...card.querySelectorAll(".alert-title, [data-field]")].slice(0, 1 + FIRST);
+    return (found.length ? found : [...card.querySelectorAll(".ready")]).map((one) => one.textContent.trim()).join(" ");
+  };
+  let heard = verdict();
+  function say() {
+    if (verdict() === heard) return;
+    heard = verdict();
+    document.getElementById("train-said").textContent = heard;
+  }
 
   // --- Enter checks; only the button starts ---
   form.addEventListener("keydown", (event) => {

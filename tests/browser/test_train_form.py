@@ -97,7 +97,7 @@ def swapped(page):
 
 
 def ready(page) -> None:
-    page.get_by_text(re.compile("Everything is in order|It can start. Read")).wait_for()
+    page.locator(".ready", has_text=re.compile("Everything is in order|It can start. Read")).wait_for()
 
 
 def test_settings_of_every_kind_are_typed_and_start_a_training(rich):
