@@ -113,8 +113,9 @@ def _fresh(request: HttpRequest, project: Project, user: User) -> HttpResponse:
     else:
         form = TrainForm(project, form_data.initial(project, request.GET))
         shown = None if request.GET else draft
-        quiet = form_data.WHOLE not in request.GET  # who comes back to what was typed sees what is wrong with it
-        return _page(request, form, form.report() if form.chosen_type else None, quiet=quiet, draft=shown)
+        is_begun = form_data.WHOLE in request.GET or (form.chosen_train and form.chosen_validation)
+        report = form.report() if form.chosen_type else None
+        return _page(request, form, report, quiet=not is_begun, draft=shown)
     form = TrainForm(project, form_data.fill_usual(project, data))
     return _page(request, form, form.report())
 

@@ -45,6 +45,16 @@ def test_an_address_prefills_the_page(page, shop):
     assert answer.context["form"].chosen_train == {shop.train.pk}
 
 
+def test_a_fresh_page_tells_nobody_off_before_there_is_data_and_then_says_what_is_wrong(page, shop):
+    wrong = {"params.lr": "7"}
+    begun = page.client.get(page.url(), {"kernel": shop.kernel.pk} | wrong)
+    assert "Choose the datasets" in text(begun)
+    assert error_at(begun, "params.lr") == ""
+    again = page.client.get(page.url(), {"retrain": shop.ready(name="first").pk} | wrong)
+    assert "Choose the datasets" not in text(again)
+    assert "must be at most 1" in error_at(again, "params.lr")
+
+
 def test_a_project_without_data_points_to_the_import(client_of, admin_user, other_project):
     answer = client_of(admin_user).get(reverse("models:train", args=[other_project.code]))
     assert reverse("datasets:import", args=[other_project.code]) in text(answer)
