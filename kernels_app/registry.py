@@ -18,6 +18,8 @@ from kernels_app.models import Kernel, KernelState
 log = logging.getLogger(__name__)
 OPTIONAL = ("description", "description_ko")  # of kernel.toml
 
+PACKAGE_LIMIT = 20 * 2**20  # bytes of a package that goes with an exported model
+
 
 class BadKernel(Exception):
     """A package that is no kernel; the message says what is wrong with it."""
@@ -33,28 +35,51 @@ def register(files: dict[str, bytes], *, is_bundled: bool = False) -> Kernel:
 
     Raises BadKernel.
     """
-    about = _about(files)
-    found = _schema(files)
-    digest = packing.digest(files)
+    found = look(files)
     with transaction.atomic():
         kernel, created = Kernel.objects.get_or_create(
-            name=about["name"],
-            digest=digest,
+            name=found.name,
+            digest=found.digest,
             defaults={
-                "version": _free_version(about["name"], about["version"], digest),
-                "description": about["description"],
-                "description_ko": about["description_ko"],
-                "schema": found,
-                "training_types": f",{','.join(schema.training_types(found))},",
+                "version": _free_version(found.name, found.version, found.digest),
+                "description": found.description,
+                "description_ko": found.description_ko,
+                "schema": found.schema,
+                "training_types": found.training_types,
                 "is_bundled": is_bundled,
-                "state": KernelState.READY,
+                "state": found.state,
             },
         )
-        if not kernel.folder.is_dir():
+        if created or not kernel.folder.is_dir():
             _unpack(kernel, files)
     if created:
         log.info("registered the kernel %s", kernel)
     return kernel
+
+
+def look(files: dict[str, bytes]) -> Kernel:
+    """The kernel that these files would be, not saved. Raises BadKernel."""
+    about, found = _about(files), _schema(files)
+    return Kernel(
+        **about,
+        digest=packing.digest(files),
+        schema=found,
+        training_types=f",{','.join(schema.training_types(found))},",
+        state=KernelState.READY,
+    )
+
+
+def package_of(kernel: Kernel) -> dict[str, bytes]:
+    """The files that a kernel was registered with, by name; empty where they are not there as they were, or too many
+    to carry about."""
+    files: dict[str, bytes] = {}
+    size = 0
+    for path in packing.sources(kernel.folder) if kernel.folder.is_dir() else ():
+        size += path.stat().st_size
+        if size > PACKAGE_LIMIT:
+            return {}
+        files[path.relative_to(kernel.folder).as_posix()] = path.read_bytes()
+    return files if packing.digest(files) == kernel.digest else {}
 
 
 def after_migrate(sender: AppConfig, **kwargs: Any) -> None:
@@ -99,4 +124,5 @@ def _unpack(kernel: Kernel, files: dict[str, bytes]) -> None:
     draft = kernel.folder.with_name(f".{kernel.pk}.tmp")
     shutil.rmtree(draft, ignore_errors=True)
     packing.write_package(files, draft)
+    shutil.rmtree(kernel.folder, ignore_errors=True)  # of a registration that was rolled back: ids come again
     draft.replace(kernel.folder)

@@ -1,27 +1,33 @@
-"""Training and validation as kinds of jobs: what they start, and what they make of the results."""
+"""What this app does in the background: training and validation as programs, import and export as functions."""
 
 from __future__ import annotations
 
 import shutil
 from pathlib import Path
 
+from django.urls import reverse
 from django.utils.translation import gettext as _
 
 from datasets_app import kernel_view
-from jobs import kinds, runfolder
+from jobs import chores, kinds, runfolder
 from jobs.kinds import JobError, Launch
 from jobs.models import Job
 from kernels_app.contract import data, results
 from kernels_app.contract.settings import ModelSettings
 from kernels_app.models import Kernel
-from models_app import launching, publishing, reports
-from models_app.models import Operation, TrainedModel, Validation
+from models_app import exporting, launching, publishing, reports
+from models_app.imports import committing, drafts, order
+from models_app.models import ModelDraft, Operation, TrainedModel, Validation
 from models_app.sweeps import pruning
 
 
 def register() -> None:
     kinds.register(Training())
     kinds.register(Validating())
+    kinds.register(ImportModel())
+    kinds.register(ExportModel())
+    chores.register("old exports", exporting.drop_old)
+    chores.register("old uploads of models", drafts.drop_old)
 
 
 class Training:
@@ -120,6 +126,36 @@ class Validating:
     def subject(self, job: Job) -> tuple[str, str] | None:
         validation = Validation.objects.filter(job=job).select_related("project", "model").first()
         return (str(validation), validation.get_absolute_url()) if validation else None
+
+
+class ImportModel:
+    """Makes a model of a draft that somebody looked at."""
+
+    name = order.KIND
+
+    def run(self, job: Job, progress: kinds.Progress) -> None:
+        committing.commit(job, progress)
+
+    def subject(self, job: Job) -> tuple[str, str] | None:
+        """The model; before that, and where it failed, the draft."""
+        if model := TrainedModel.objects.filter(job=job).select_related("project").first():
+            return model.name, model.get_absolute_url()
+        draft = ModelDraft.objects.filter(pk=job.args["draft"]).first()
+        address = reverse("models:import_draft", args=[job.project.code, job.args["draft"]])
+        return (str(job.args.get("name") or draft), address) if draft else None
+
+
+class ExportModel:
+    """Packs a model into one archive."""
+
+    name = exporting.KIND
+
+    def run(self, job: Job, progress: kinds.Progress) -> None:
+        exporting.build(job, progress)
+
+    def subject(self, job: Job) -> tuple[str, str] | None:
+        model = TrainedModel.objects.filter(pk=job.args["model"], project=job.project).select_related("project").first()
+        return (model.name, model.get_absolute_url()) if model else None
 
 
 def _model(job: Job) -> TrainedModel:

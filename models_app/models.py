@@ -14,7 +14,22 @@ from datasets_app.models import Dataset, Snapshot
 from jobs.models import Job, State
 from kernels_app.contract import results
 from kernels_app.models import Kernel
+from models_app.records import Activation, ModelDraft, ModelExport
 from projects_app.models import ModelType, OwnedQuerySet, Project, TrainingType, User
+
+__all__ = [
+    "Activation",
+    "ModelDraft",
+    "ModelExport",
+    "Operation",
+    "Origin",
+    "Prediction",
+    "Preset",
+    "Sweep",
+    "TrainDraft",
+    "TrainedModel",
+    "Validation",
+]
 
 
 class Origin(models.TextChoices):
@@ -103,6 +118,7 @@ class TrainedModel(models.Model):
     devices = models.PositiveIntegerField(_("devices"), default=1)
     job = models.ForeignKey(Job, models.PROTECT, related_name="trained_models", verbose_name=_("job"))
     size = models.PositiveBigIntegerField(_("bytes"), default=0)
+    imported_from = models.JSONField(_("imported from"), default=dict, blank=True, help_text=_("What its export said."))
     created_by = models.ForeignKey(User, models.SET_NULL, null=True, related_name="+", verbose_name=_("created by"))
     created_at = models.DateTimeField(_("created"), auto_now_add=True)
 
@@ -111,6 +127,14 @@ class TrainedModel(models.Model):
     class Meta:
         ordering = ["-pk"]
         constraints = [models.UniqueConstraint(fields=["project", "name"], name="model_name_once_a_project")]
+        indexes = [  # each serves a filter or an order of the list without a look into the rows: `views_list`
+            models.Index(fields=["project", "-id"]),
+            models.Index(fields=["project", "job"]),
+            models.Index(fields=["project", "model_type", "-id"]),
+            models.Index(fields=["project", "created_by", "-id"]),
+            models.Index(fields=["project", "data_category", "-id"]),
+            models.Index(fields=["project", "created_at"]),
+        ]
         verbose_name = _("model")
         verbose_name_plural = _("models")
 
@@ -132,6 +156,11 @@ class TrainedModel(models.Model):
     def has_checkpoint(self) -> bool:
         """Whether another training may start from its weights: a cancelled one that got that far counts."""
         return not self.job.is_active and (self.folder / results.CHECKPOINT).is_file()
+
+    @property
+    def activation(self) -> Activation | None:
+        """Since when it is in use, by whom and why; None where it is not."""
+        return self.activations.current().select_related("started_by").first()
 
     @property
     def goals(self) -> dict[tuple[str, str], str]:

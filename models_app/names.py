@@ -4,9 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from django.utils.translation import gettext as _
+
 from datasets_app.models import Dataset
+from models_app.complaints import Complaint
 from models_app.models import TrainedModel
 from projects_app.models import ModelType, Project
+
+
+def name_complaints(project: Project, name: str, but: TrainedModel | None = None) -> list[Complaint]:
+    """Why a model of the project cannot be called so; `but` is the one that has the name now."""
+    if not name.strip():
+        return [Complaint("name", _("Give the model a name."))]
+    if len(name) > 200:
+        return [Complaint("name", _("The name may have at most 200 characters."))]
+    if TrainedModel.objects.filter(project=project, name=name).exclude(pk=but.pk if but else 0).exists():
+        text = _("A model named “%(name)s” is there already; “%(free)s” is free.")
+        return [Complaint("name", text % {"name": name, "free": unique_name(project, name)})]
+    return []
 
 
 def propose_name(project: Project, model_type: ModelType, datasets: Sequence[Dataset]) -> str:

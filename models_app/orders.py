@@ -12,7 +12,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from datasets_app import checks, snapshots
-from datasets_app.models import Dataset, Snapshot
+from datasets_app.models import Dataset, Image, Snapshot
 from jobs import queue
 from jobs.models import Job
 from kernels_app import fields, schema
@@ -20,7 +20,7 @@ from kernels_app.models import Kernel
 from models_app import extra_files, model_json
 from models_app.complaints import Complaint, OrderRefused, Report, kernel_complaints
 from models_app.models import Operation, Origin, Sweep, TrainedModel, Validation
-from models_app.names import unique_name
+from models_app.names import name_complaints
 from projects_app.models import ModelType, Project, User
 
 
@@ -58,7 +58,7 @@ class TrainOrder:
         """All that is wrong at once, and what will be learnt from what (`with_data`: it reads every label)."""
         report = Report()
         report.errors += kernel_complaints(self.kernel, self.project, self.model_type, "training")
-        report.errors += self._name_complaints()
+        report.errors += name_complaints(self.project, self.name)
         report.errors += self._base_complaints()
         report.errors += self._settings_complaints()
         report.warnings += self._base_warnings()
@@ -85,7 +85,7 @@ class TrainOrder:
             text = _("The extra files could not be kept: %(why)s.")
             raise OrderRefused([Complaint("etc", text % {"why": error.strerror or error})]) from error
         except IntegrityError as error:  # somebody took the name between the check and now
-            raise OrderRefused(self._name_complaints() or [Complaint("name", str(error))]) from error
+            raise OrderRefused(name_complaints(self.project, self.name) or [Complaint("name", str(error))]) from error
 
     def create(self, user: User, undo: ExitStack) -> TrainedModel:
         """Write it, unchecked, inside a transaction; `undo` is for what a failed one leaves.
@@ -112,6 +112,7 @@ class TrainOrder:
             sweep=self.sweep,
             varied=self.varied,
             snapshot=snapshot,
+            data_category=self._data_category(),
             settings=self.settings(),
             classes=self.model_type.class_codes(),
             devices=self.devices,
@@ -124,16 +125,10 @@ class TrainOrder:
         extra_files.keep(job, self.extra_files)
         return model
 
-    def _name_complaints(self) -> list[Complaint]:
-        if not self.name.strip():
-            return [Complaint("name", _("Give the model a name."))]
-        if len(self.name) > 200:
-            return [Complaint("name", _("The name may have at most 200 characters."))]
-        if TrainedModel.objects.filter(project=self.project, name=self.name).exists():
-            free = unique_name(self.project, self.name)
-            text = _("A model named “%(name)s” is there already; “%(free)s” is free.")
-            return [Complaint("name", text % {"name": self.name, "free": free})]
-        return []
+    def _data_category(self) -> str:
+        """What its training images show, where their meta data say so."""
+        images = Image.objects.filter(dataset__in=self.train, data_category__gt="").order_by("data_category")
+        return ", ".join(images.values_list("data_category", flat=True).distinct())[:64]
 
     def _base_complaints(self) -> list[Complaint]:
         base = self.base_model

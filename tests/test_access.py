@@ -22,7 +22,7 @@ from jobs import runfolder
 from jobs.models import Job, State
 from kernels_app.contract import results
 from kernels_app.models import Kernel, KernelState
-from models_app.models import Prediction, Sweep, TrainedModel, Validation
+from models_app.models import Activation, ModelDraft, ModelExport, Prediction, Sweep, TrainedModel, Validation
 from projects_app.models import AnnotationType, ModelType, Role
 
 ALL, PEOPLE, STAFF = "all", "people", "staff"  # without logging in; whoever is logged in; the admin's
@@ -63,7 +63,16 @@ EXPECTED = {
     "models:train_check": post(Role.LABELLER),
     "models:detail": read(),
     "models:edit": post(Role.LABELLER),
-    "models:delete": post(Role.DEVELOPER),
+    "models:states": read(),
+    "models:active": read(),
+    "models:activate": form(Role.MANAGER),
+    "models:deactivate": form(Role.MANAGER),
+    "models:delete": form(Role.DEVELOPER),
+    "models:import": form(Role.DEVELOPER),
+    "models:import_draft": form(Role.DEVELOPER),
+    "models:import_discard": post(Role.DEVELOPER),
+    "models:export": form(Role.DEVELOPER),
+    "models:export_download": read(Role.DEVELOPER),
     "models:settings_download": read(),
     "models:file": read(),
     "sweeps:detail": read(),
@@ -154,6 +163,15 @@ class World:
             project=project, model=self.model, kernel=self.kernel, job=self._job("validation")
         )
         Prediction.objects.create(validation=self.validation, image=self.image)
+        self.model_draft = ModelDraft.objects.create(
+            project=project, created_by=bob, file_name="m.zip", found={"count": 1, "size": 1, "files": [["a", 1]]}
+        )
+        self.export = ModelExport.objects.create(project=project, model=self.model, job=self._job("export_model"))
+        self.activation = Activation.objects.create(
+            project=project, model_type=self.model_type, model=self.model, model_name="m", started_by=bob,
+            started_at=timezone.now(), reason="best",
+        )  # fmt: skip
+        self._write(self.export.path)
         self._write(self.model.folder / "model.json")
         self._write(self.validation.folder / "summary.csv")
 
@@ -167,7 +185,7 @@ class World:
         of_namespace = {
             "jobs": {"pk": self.model.job_id, "chart": "loss"},
             "kernels": {"pk": self.kernel.pk},
-            "models": {"pk": self.model.pk, "name": "model.json"},
+            "models": {"pk": self.model.pk, "name": "model.json", "draft": self.model_draft.pk},
             "sweeps": {"pk": self.sweep.pk},
             "datasets": {"pk": self.dataset.pk, "image": self.image.pk, "number": 0},
             "projects": {"pk": self.project.memberships.get(user=self.bob).pk},

@@ -9,7 +9,7 @@ from django.utils import timezone
 
 from jobs.models import Host, IngestCursor, Job, JobEvent, Lease, MetricPoint, State
 from kernels_app.models import Kernel, KernelSwitch
-from models_app.models import Prediction, TrainedModel, Validation
+from models_app.models import Activation, ModelDraft, ModelExport, Prediction, TrainedModel, Validation
 from projects_app.models import AnnotationType, Category, Membership, ModelType, ModelTypeClass, Project, User
 from tests.test_access import World
 
@@ -17,7 +17,10 @@ OURS = ("projects_app", "jobs", "kernels_app", "datasets_app", "models_app")
 REGISTERED = sorted(
     (model for model in admin.site._registry if model._meta.app_label in OURS), key=lambda model: model._meta.label
 )
-READ_ONLY = [Job, JobEvent, Host, Lease, MetricPoint, IngestCursor, Validation, Prediction, ModelTypeClass]
+READ_ONLY = [
+    Job, JobEvent, Host, Lease, MetricPoint, IngestCursor, Validation, Prediction, ModelTypeClass, Activation,
+    ModelDraft, ModelExport,
+]  # fmt: skip
 NOT_MADE_BY_HAND = [*READ_ONLY, Kernel, TrainedModel]
 NEVER_DELETED = [*NOT_MADE_BY_HAND, Project, AnnotationType, Category, ModelType]
 

@@ -15,6 +15,8 @@ CANCEL = {
     "training": gettext_lazy("Cancel training"),
     "validation": gettext_lazy("Cancel validation"),
     "import_dataset": gettext_lazy("Cancel import"),
+    "import_model": gettext_lazy("Cancel import"),
+    "export_model": gettext_lazy("Cancel export"),
 }
 # what the engine writes into events and rows is kept in English; these are its fixed sentences
 SENTENCES: dict[str, str | Promise] = {

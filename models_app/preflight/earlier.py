@@ -8,7 +8,7 @@ from django.db.models import F
 
 from jobs.models import State
 from kernels_app import schema
-from models_app.models import TrainedModel
+from models_app.models import Origin, TrainedModel
 from models_app.orders import TrainOrder
 
 RUNS = 20  # how far back a look goes
@@ -18,6 +18,7 @@ MOST = 10**6  # a setting beyond this is a slip of the finger: nothing is reckon
 def past(order: TrainOrder) -> list[dict[str, Any]]:
     """The last trainings of this kernel that succeeded, of this version where it has some; newest first."""
     models = TrainedModel.objects.filter(kernel__name=order.kernel.name, job__state=State.SUCCEEDED)
+    models = models.exclude(origin=Origin.IMPORT)  # nobody trained these here
     rows = models.order_by(F("job__ended_at").desc(nulls_last=True)).values(
         *("kernel", "size", "settings", "snapshot__manifest", "job__peak_memory"),
         *("job__devices", "job__resumes", "job__started_at", "job__ended_at", "job__host__device_kind"),

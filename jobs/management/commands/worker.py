@@ -18,7 +18,7 @@ from django.core.management.base import BaseCommand, CommandError
 from django.db import DatabaseError, connections
 from django_q.tasks import async_task
 
-from jobs import dispatch, hosts, locks, reaper, tasks
+from jobs import chores, dispatch, hosts, locks, reaper, tasks
 from jobs.models import Host
 
 log = logging.getLogger(__name__)
@@ -45,6 +45,7 @@ class Worker:
     def __init__(self, queue: TaskQueue | None) -> None:
         self.queue = queue
         self.ending = threading.Event()
+        self.swept = -chores.PAUSE
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, self._end)
 
@@ -70,6 +71,9 @@ class Worker:
         reaper.look_after(host)
         reaper.give_up_lost_hosts()
         dispatch.fill(host)
+        if time.monotonic() - self.swept >= chores.PAUSE:
+            self.swept = time.monotonic()
+            chores.do_all()
 
     def _end(self, number: int, frame: FrameType | None) -> None:
         self.ending.set()
