@@ -114,7 +114,7 @@ def _images(images: Any) -> dict[int, int]:
 
 def _labels(model_type: ModelType, datasets: Iterable[Dataset]) -> list[dict[str, Any]]:
     """Labels of the model type's training type: a row a dataset, type, category and verdict."""
-    labels = Annotation.objects.filter(
+    labels = Annotation.objects.meant().filter(
         image__dataset__in=datasets, annotation_type__training_type=model_type.training_type, is_roi=False
     )
     by = ("image__dataset", "annotation_type", "annotation_type__code", "category__code", "verdict")

@@ -134,7 +134,7 @@ def labelled_counts(project: Project, model_type: ModelType) -> dict[int, int]:
     if model_type.training_type in (TrainingType.OD, TrainingType.SEG):
         images = Image.objects.filter(dataset__project=project, **{labelled_field(model_type.training_type): True})
         return dict(images.order_by().values_list("dataset").annotate(Count("pk")))
-    labels = Annotation.objects.filter(
+    labels = Annotation.objects.meant().filter(
         image__dataset__project=project, annotation_type__in=model_type.annotation_types.all()
     )
     return dict(labels.order_by().values_list("image__dataset").annotate(Count("image", distinct=True)))
