@@ -232,12 +232,13 @@ class TrainOrder:
 
 @dataclass
 class ValidationOrder:
-    """What a validation shall be."""
+    """What a validation shall be. `min_score`: from which score on an inference's shapes become labels."""
 
     model: TrainedModel
     kernel: Kernel
     datasets: list[Dataset]
     operation: str = Operation.VALIDATION
+    min_score: float | None = None
 
     def check(self) -> list[Complaint]:
         found = _kernel_complaints(self.kernel, self.model.project, self.model.model_type, self.operation)
@@ -271,6 +272,7 @@ class ValidationOrder:
                 model=model,
                 kernel=self.kernel,
                 operation=self.operation,
+                min_score=self.min_score if self.operation == Operation.INFERENCE else None,
                 snapshot=snapshots.take(model.project, model.model_type, train=[], validation=self.datasets),
                 job=job,
                 created_by=user,
