@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.contrib import admin
 
-from models_app.models import Prediction, Preset, Sweep, TrainDraft, TrainedModel, Validation
+from models_app.models import FoundObject, Prediction, Preset, Sweep, TrainDraft, TrainedModel, TruthObject, Validation
 from projects_app.readonly import NoMaking, ReadOnlyAdmin
 
 FACTS = [
@@ -47,6 +47,21 @@ class PredictionAdmin(ReadOnlyAdmin):
     list_display = ["validation", "image", "truth", "predicted", "score", "is_right"]
     list_filter = ["is_right"]
     search_fields = ["image__name", "truth", "predicted"]
+    list_select_related = ["validation__model", "image"]
+
+
+@admin.register(FoundObject)
+class FoundObjectAdmin(ReadOnlyAdmin):
+    list_display = ["validation", "image", "label", "score", "verdict", "is_right", "iou"]
+    list_filter = ["is_right"]
+    search_fields = ["label", "image__name"]
+    list_select_related = ["validation__model", "image"]
+
+
+@admin.register(TruthObject)
+class TruthObjectAdmin(ReadOnlyAdmin):
+    list_display = ["validation", "image", "label", "found_score", "taken_for", "iou"]
+    search_fields = ["label", "image__name"]
     list_select_related = ["validation__model", "image"]
 
 

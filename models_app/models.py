@@ -8,6 +8,7 @@ from typing import Any
 from django.conf import settings
 from django.db import models
 from django.urls import reverse
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from datasets_app.models import Dataset, Snapshot
@@ -146,6 +147,14 @@ class TrainedModel(models.Model):
     def has_checkpoint(self) -> bool:
         """Whether another training may start from its weights: a cancelled one that got that far counts."""
         return not self.job.is_active and (self.folder / results.CHECKPOINT).is_file()
+
+    def why_not_validated(self) -> str:
+        """Why no validation of it can start; empty when one can."""
+        if not self.is_finished:
+            return gettext("Only a model whose training succeeded can be validated.")
+        if not self.has_checkpoint:
+            return gettext("The checkpoint of this model is gone: only its metrics, its log and its settings are left.")
+        return ""
 
     @property
     def goals(self) -> dict[tuple[str, str], str]:

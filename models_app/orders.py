@@ -242,10 +242,8 @@ class ValidationOrder:
 
     def check(self) -> list[Complaint]:
         found = _kernel_complaints(self.kernel, self.model.project, self.model.model_type, self.operation)
-        if not self.model.is_finished:
-            found.append(Complaint("model", _("Only a model whose training succeeded can be validated.")))
-        elif not self.model.has_checkpoint:
-            found.append(Complaint("model", self._without_weights()))
+        if reason := self.model.why_not_validated():
+            found.append(Complaint("model", reason))
         if not self.datasets:
             found.append(Complaint("datasets", _("Choose at least one dataset.")))
         if any(dataset.project_id != self.model.project_id for dataset in self.datasets):
@@ -263,8 +261,8 @@ class ValidationOrder:
             list(
                 TrainedModel.objects.select_for_update().filter(pk=model.pk).order_by()
             )  # nobody can prune it any more
-            if not model.has_checkpoint:
-                raise OrderRefused([Complaint("model", self._without_weights())])
+            if reason := model.why_not_validated():
+                raise OrderRefused([Complaint("model", reason)])
             title = f"{model.name}: {Operation(self.operation).name.lower()}"
             job = Job.submit(project=model.project, kind="validation", title=title, created_by=user, devices=1)
             validation = Validation.objects.create(
@@ -279,10 +277,6 @@ class ValidationOrder:
             )
             validation.datasets.set(self.datasets)
         return validation
-
-    @staticmethod
-    def _without_weights() -> str:
-        return _("The checkpoint of this model is gone: only its metrics, its log and its settings are left.")
 
     def _label_complaints(self) -> list[Complaint]:
         model_type = self.model.model_type

@@ -8,27 +8,28 @@ from dataclasses import dataclass, field
 from datasets_app.models import Image
 from models_app.models import FoundObject, Prediction, TruthObject, Validation
 from models_app.reports.found import outline, score_of
-from projects_app.models import TrainingType
+from models_app.reports.matching import box_of
 
 
 @dataclass(frozen=True)
 class Overlay:
-    """One shape: `points` as SVG wants them, and what to write on it. x, y: where the text goes.
+    """One shape: `points` as SVG wants them, and what to write on it. x, y, bottom: where the text goes.
 
-    `outcome`: tp, fp, fn, or "" where nothing says which. `key` names it in the page.
+    `outcome`: tp, fp, fn, for regions right or wrong, "" where nothing says which. `key` names it in the page.
     """
 
     points: str
     text: str
     x: float
     y: float
+    bottom: float
     outcome: str = ""
     key: str = ""
 
 
 @dataclass(frozen=True)
 class Line:
-    """One object in the list beside its image. `other`: what it was taken for, or really is."""
+    """One object in the list beside its image, errors first. `other`: what it was taken for, or what it really is."""
 
     key: str
     outcome: str
@@ -52,6 +53,10 @@ class Card:
         return sum(line.outcome == outcome for line in self.lines)
 
     @property
+    def wrong(self) -> int:
+        return self.count("wrong")
+
+    @property
     def tp(self) -> int:
         return self.count("tp")
 
@@ -71,12 +76,10 @@ def cards(validation: Validation, predictions: Sequence[Prediction], least: floa
     for found in _of_images(FoundObject, validation, made):
         if score_of(found) >= from_score:
             _add_found(made[found.image_id], found, from_score)
-    if validation.training_type == TrainingType.RC:
-        return list(made.values())
     for truth in _of_images(TruthObject, validation, made):
         _add_truth(made[truth.image_id], truth, from_score)
     for card in made.values():
-        card.lines.sort(key=lambda line: (line.outcome == "tp", -(line.score or 0)))
+        card.lines.sort(key=lambda line: (line.outcome in ("tp", "right"), -(line.score or 0)))
     return list(made.values())
 
 
@@ -85,10 +88,13 @@ def _of_images(kind, validation: Validation, made: dict[int, Card]):  # type: ig
 
 
 def _add_found(card: Card, one: FoundObject, least: float) -> None:
-    outcome = {True: "tp", False: "fp", None: ""}[one.is_right]
+    words = ("fp", "tp") if one.verdict is None else ("wrong", "right")
+    outcome = "" if one.is_right is None else words[one.is_right]
     key, other = f"found-{one.pk}", ""
     name = one.label if one.verdict is None else f"{one.label}: {str(one.verdict).lower()}"
-    if one.mistaken and (one.rival_score is None or one.rival_score < least):
+    if one.verdict is not None and one.is_right is False:
+        other = str(not one.verdict).lower()
+    elif one.mistaken and (one.rival_score is None or one.rival_score < least):
         other = one.mistaken
     text = name if one.score is None else f"{name} {one.score:.2f}"
     card.found.append(_overlay(one, text, outcome, key))
@@ -107,4 +113,5 @@ def _add_truth(card: Card, one: TruthObject, least: float) -> None:
 def _overlay(one: FoundObject | TruthObject, text: str, outcome: str, key: str) -> Overlay:
     points = outline(one)
     shown = " ".join(f"{x:.1f},{y:.1f}" for x, y in points)
-    return Overlay(shown, text, min(x for x, _ in points), min(y for _, y in points), outcome, key)
+    left, top, _right, bottom = box_of(points)
+    return Overlay(shown, text, left, top, bottom, outcome, key)

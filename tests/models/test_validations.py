@@ -93,7 +93,8 @@ def test_what_is_wrong_is_said_and_nothing_is_written(shop, other_shop, make_sho
         ({"datasets": ["²"]}, "Select a valid choice"),
         ({"datasets": ["9" * 40]}, "Select a valid choice"),
         ({"datasets": [boxes.val.pk]}, "No image of boxes-val is labelled for"),
-        ({"operation": "preprocessing"}, "Select a valid choice"),
+        ({"operation": "preprocessing"}, "The kernel does not support this operation"),
+        ({"operation": "magic"}, "Select a valid choice"),
         ({"kernel": boxes.kernel.pk}, "Select a valid choice"),
         ({"kernel": "²"}, "Select a valid choice"),
     ):
@@ -123,12 +124,13 @@ def test_a_report_shows_figures_tables_and_images_worst_first(shop, bobs, url):
     validation = shop.validated(shop.finished(wrong=1))
     answer = bobs.get(validation.get_absolute_url())
     shown = text(answer)
-    assert "accuracy" in shown
-    assert "0.75" in shown
+    assert "It judges 3 of 4 images right." in shown
+    assert "n = 4 images" in shown
     assert [table["name"] for table in answer.context["tables"]] == ["summary.csv", "confusion.csv", "detections.csv"]
-    assert (answer.context["wrong"], answer.context["judged"]) == (1, 4)
-    rows = list(answer.context["page"])
-    assert [row.is_right for row in rows] == [False, True, True, True]
+    cards = answer.context["cards"]
+    assert [card.prediction.is_right for card in cards] == [False, True, True, True]
+    order = ("report-verdict", "figures", "advice", 'id="matrix"', 'id="images"', "Basic information", "summary.csv")
+    assert sorted(order, key=shown.index) == list(order)
     assert "GOOD → BAD" in shown
 
 
@@ -147,7 +149,7 @@ def test_tables_come_in_the_contracts_order(shop, bobs):
 
 
 def test_a_long_table_is_cut_on_the_page_and_whole_in_the_file(shop, bobs, url, monkeypatch):
-    monkeypatch.setattr("models_app.views_validations.ROWS", 2)
+    monkeypatch.setattr("models_app.views_reports.ROWS", 2)
     validation = shop.validated(shop.ready())
     table = next(
         one for one in bobs.get(validation.get_absolute_url()).context["tables"] if one["name"] == "detections.csv"
@@ -172,10 +174,10 @@ def test_images_are_filtered_by_the_address(shop, bobs):
 def test_one_image_leads_to_its_neighbours(shop, bobs, url):
     validation = shop.validated(shop.ready(wrong=1))
     rows = list(bobs.get(validation.get_absolute_url()).context["page"])
-    first = bobs.get(url("image", validation.pk, rows[0].image_id))
-    assert (first.context["previous"], first.context["next"]) == (None, rows[1].image_id)
-    last = bobs.get(url("image", validation.pk, rows[-1].image_id))
-    assert (last.context["previous"], last.context["next"]) == (rows[-2].image_id, None)
+    first = bobs.get(url("image", validation.pk, rows[0]))
+    assert (first.context["previous"], first.context["next"]) == (None, rows[1])
+    last = bobs.get(url("image", validation.pk, rows[-1]))
+    assert (last.context["previous"], last.context["next"]) == (rows[-2], None)
     assert "GOOD → BAD" in text(first)
     train_image = shop.train.images.first()
     assert bobs.get(url("image", validation.pk, train_image.pk)).status_code == 404
