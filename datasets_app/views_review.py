@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from django.contrib import messages
@@ -63,16 +63,18 @@ class LabelRow:
 def _shown(project: Project, dataset: Dataset, order: list[int], at: int) -> dict[str, Any]:
     image = Image.objects.select_related("blob").get(pk=order[at])
     rows = [LabelRow(label, n) for n, label in enumerate(reviewing.generated(image), start=1)]
+    font = max(image.width, image.height) / 40
+    drawn = [overlays.numbered(row.label, row.number) for row in rows if row.label.points]
     return {
         "image": image,
         "rows": rows,
-        "shapes": [overlays.numbered(row.label, row.number) for row in rows if row.label.points],
+        "shapes": [replace(one, y=max(one.y, font)) for one in drawn],  # so that a text at the top can be read
         "is_whole": any(not row.label.points for row in rows),
         "picture_url": picture_url(project, image),
         "previous": order[at - 1] if at else None,
         "next": order[at + 1] if at + 1 < len(order) else None,
         "stroke": max(image.width, image.height) / 400,
-        "font": max(image.width, image.height) / 40,
+        "font": font,
     }
 
 

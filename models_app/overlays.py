@@ -97,21 +97,27 @@ def _add_found(card: Card, one: FoundObject, least: float) -> None:
     elif one.mistaken and (one.rival_score is None or one.rival_score < least):
         other = one.mistaken
     text = name if one.score is None else f"{name} {one.score:.2f}"
-    card.found.append(_overlay(one, text, outcome, key))
+    card.found.append(_overlay(card.image, one, text, outcome, key))
     card.lines.append(Line(key, outcome, name, other, one.score, one.iou))
 
 
 def _add_truth(card: Card, one: TruthObject, least: float) -> None:
     key = f"truth-{one.pk}"
     is_found = one.found_score is not None and one.found_score >= least
-    card.truth.append(_overlay(one, one.label, "tp" if is_found else "fn", key))
+    card.truth.append(_overlay(card.image, one, one.label, "tp" if is_found else "fn", key))
     if not is_found:
         is_taken = one.taken_score is not None and one.taken_score >= least
         card.lines.append(Line(key, "fn", one.label, one.taken_for if is_taken else ""))
 
 
-def _overlay(one: FoundObject | TruthObject, text: str, outcome: str, key: str) -> Overlay:
+def _overlay(image: Image, one: FoundObject | TruthObject, text: str, outcome: str, key: str) -> Overlay:
     points = outline(one)
     shown = " ".join(f"{x:.1f},{y:.1f}" for x, y in points)
     left, top, _right, bottom = box_of(points)
-    return Overlay(shown, text, left, top, bottom, outcome, key)
+    line = font_size(image)
+    return Overlay(shown, text, left, max(top, line), min(bottom, image.height - line), outcome, key)
+
+
+def font_size(image: Image) -> float:
+    """Of the texts on an image, in its own pixels."""
+    return max(6.0, image.width / 60)

@@ -32,9 +32,22 @@ class KernelField(forms.ModelChoiceField):
         return " · ".join(filter(None, [str(obj), own, can]))
 
 
+class OperationInput(forms.RadioSelect):
+    """What no kernel here can do is shown, but cannot be chosen."""
+
+    possible: frozenset[str] = frozenset(Operation.values)
+
+    def create_option(self, name: str, value: Any, label: Any, *args: Any, **kwargs: Any) -> dict[str, Any]:
+        option = super().create_option(name, value, label, *args, **kwargs)
+        if value not in self.possible:
+            option["attrs"]["disabled"] = True
+            option["label"] = f"{label} ({_('no kernel here can do this')})"
+        return option
+
+
 class StartForm(forms.Form):
     kernel = KernelField(Kernel.objects.none(), label=gettext_lazy("Kernel"), empty_label=None)
-    operation = forms.ChoiceField(label=gettext_lazy("Operation"), choices=Operation.choices, widget=forms.RadioSelect)
+    operation = forms.ChoiceField(label=gettext_lazy("Operation"), choices=Operation.choices, widget=OperationInput)
     min_score = forms.FloatField(
         label=gettext_lazy("Keep labels from a score of"),
         required=False,
@@ -55,6 +68,8 @@ class StartForm(forms.Form):
         field = cast(KernelField, self.fields["kernel"])
         field.queryset = Kernel.objects.filter(pk__in=[one.pk for one in self.kernels.fitting]).order_by("name", "-pk")
         field.trained_with = model.kernel_id
+        able = {operation for kernel in self.kernels.fitting for operation in kernel.operations}
+        cast(OperationInput, self.fields["operation"].widget).possible = frozenset(able)
         datasets = Dataset.objects.filter(project=model.project).order_by("name")
         cast(forms.ModelMultipleChoiceField, self.fields["datasets"]).queryset = datasets
         if model.model_type.training_type not in (TrainingType.OD, TrainingType.SEG):

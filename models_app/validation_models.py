@@ -21,6 +21,13 @@ class Operation(models.TextChoices):
     PREPROCESSING = "preprocessing", _("Preprocessing: produce images")
 
 
+OPERATION_WORDS = {
+    Operation.VALIDATION: _("Validation"),
+    Operation.INFERENCE: _("Inference"),
+    Operation.PREPROCESSING: _("Preprocessing"),
+}
+
+
 class Validation(models.Model):
     """One run of a finished model over datasets.
 
@@ -66,6 +73,10 @@ class Validation(models.Model):
         return settings.TRAINPORTAL_HOME / "validations" / str(self.pk)
 
     @property
+    def operation_word(self) -> str:
+        return str(OPERATION_WORDS[Operation(self.operation)])
+
+    @property
     def training_type(self) -> TrainingType:
         return TrainingType(self.model.model_type.training_type)
 
@@ -81,11 +92,11 @@ class Validation(models.Model):
 
     @property
     def headline(self) -> list[tuple[str, float]]:
-        """The key numbers, at most three: the portal's own, and what only the kernel's summary says."""
+        """The key numbers, at most two: the portal's own, and what only the kernel's summary says."""
         known = ("accuracy", "macro_f1", "mAP50", "mAP", "IoU", "mIoU", "PREC", "RECL")
         all_of_it = self.summary | self.figures
         found = [(name, all_of_it[name]) for name in known if isinstance(all_of_it.get(name), int | float)]
-        return found[:3]
+        return found[:2]
 
 
 class Prediction(models.Model):

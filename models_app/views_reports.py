@@ -21,10 +21,11 @@ from models_app import files, overlays
 from models_app.models import Validation
 from models_app.reports import choosing, crops, page
 from models_app.reports.choosing import Choice
+from projects_app import listing
 from projects_app.access import project_view
 from projects_app.models import Project, TrainingType
 
-IMAGES = 48  # on one page of a report
+SIZES = (24, 48, 96)  # images on one page of a report
 ROWS = 20  # of a table in the report; its own page holds all
 TABLE_ROWS = 500  # on one page of a table
 
@@ -65,13 +66,14 @@ def _images(request: HttpRequest, validation: Validation, choice: Choice) -> dic
         "least": choice.least,
         "labels": choosing.labels(validation),
         "has_objects": validation.training_type != TrainingType.CL,
-        "kept": [(name, request.GET[name]) for name in ("as", "diagonal", "view") if request.GET.get(name)],
+        "kept": [(name, request.GET[name]) for name in ("as", "diagonal", "view", "size") if request.GET.get(name)],
+        "sizes": ",".join(map(str, SIZES)),
         "view": "",
     }
     if context["has_objects"] and request.GET.get("view") == "crops":
-        every = Paginator(crops.every(validation, choice), IMAGES).get_page(request.GET.get("page"))
+        every = listing.page_of(request, crops.every(validation, choice), SIZES)
         return context | {"page": every, "crops": crops.drawn(validation, list(every), choice), "view": "crops"}
-    shown = Paginator(choosing.images(validation, choice), IMAGES).get_page(request.GET.get("page"))
+    shown = listing.page_of(request, choosing.images(validation, choice), SIZES)
     cards = overlays.cards(validation, choosing.predictions(validation, list(shown)), choice.least)
     return context | {"page": shown, "cards": cards}
 
@@ -97,7 +99,7 @@ def image(request: HttpRequest, project: Project, pk: int, image: int) -> HttpRe
         "number": at + 1,
         "count": len(rows),
         "picture_url": picture_url(project, prediction.image),
-        "font_size": max(8, prediction.image.width // 45),
+        "font_size": overlays.font_size(prediction.image),
     }
     return render(request, "validations/image.html", context)
 

@@ -11,7 +11,6 @@ from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from datasets_app import blobs, deleting, snapshots
@@ -22,6 +21,7 @@ from models_app import archives, choices, files, reports
 from models_app.models import Operation, TrainedModel, Validation
 from models_app.orders import OrderRefused, ValidationOrder
 from models_app.validation_form import StartForm, proposal
+from models_app.validation_models import OPERATION_WORDS
 from projects_app import listing
 from projects_app.access import project_view
 from projects_app.models import Project, Role, User
@@ -33,11 +33,6 @@ ORDERS = {
     "operation": "operation",
     "who": "created_by__username",
     "when": "created_at",
-}
-OPERATIONS = {  # in one word
-    Operation.VALIDATION: gettext_lazy("Validation"),
-    Operation.INFERENCE: gettext_lazy("Inference"),
-    Operation.PREPROCESSING: gettext_lazy("Preprocessing"),
 }
 FILTERS = ("q", "model", "state", "operation", "dataset", "who")
 
@@ -91,7 +86,7 @@ def validation_list(request: HttpRequest, project: Project) -> HttpResponse:
         "sort": sort,
         "live": any(row.job.is_active for row in page),
         "states": State.choices,
-        "operations": OPERATIONS.items(),
+        "operations": OPERATION_WORDS.items(),
         "datasets": Dataset.objects.filter(validations__project=project).distinct().order_by("name"),
         "people": User.objects.filter(pk__in=rows.values("created_by")).order_by("username"),
         "model": TrainedModel.objects.filter(project=project, pk=listing.chosen(request, "model") or 0).first(),

@@ -45,22 +45,29 @@ def verdict(validation: Validation, matrix: Matrix, choice: Choice) -> str:
     if validation.finds_shapes:
         return _found(validation, matrix, choice)
     low, high = interval(matrix.right, matrix.objects)
-    numbers = {"right": matrix.right, "n": matrix.objects, "low": _percent(low), "high": _percent(high)}
+    numbers = {"right": f"{matrix.right:,}", "n": f"{matrix.objects:,}", "low": _percent(low), "high": _percent(high)}
     if validation.training_type == TrainingType.RC:
-        text = _("It judges %(right)d of %(n)d regions right. Of all such regions, that is %(low)s to %(high)s %%.")
+        text = _(
+            "It judges %(right)s of %(n)s regions right. "
+            "Of regions like these, that is %(low)s to %(high)s %% (95 %% certain)."
+        )
     else:
-        text = _("It judges %(right)d of %(n)d images right. Of all such images, that is %(low)s to %(high)s %%.")
+        text = _(
+            "It judges %(right)s of %(n)s images right. "
+            "Of images like these, that is %(low)s to %(high)s %% (95 %% certain)."
+        )
     return fluent(text % numbers)
 
 
 def _found(validation: Validation, matrix: Matrix, choice: Choice) -> str:
     right, objects, said = matrix.right, matrix.objects, matrix.predictions
-    numbers = {"right": right, "n": objects, "said": said, "false": said - right, "score": f"{choice.from_score:.3g}"}
+    counts = {"right": right, "n": objects, "said": said, "false": said - right}
+    numbers = {name: f"{count:,}" for name, count in counts.items()} | {"score": f"{choice.from_score:.3g}"}
     if not choice.from_score:
-        text = _("It finds %(right)d of %(n)d objects; %(false)d of its %(said)d finds are none.")
+        text = _("It finds %(right)s of %(n)s objects; %(false)s of its %(said)s finds are none.")
     else:
         text = _(
-            "From a score of %(score)s it finds %(right)d of %(n)d objects; %(false)d of its %(said)d finds are none."
+            "From a score of %(score)s it finds %(right)s of %(n)s objects; %(false)s of its %(said)s finds are none."
         )
     return fluent(text % numbers)
 
@@ -158,9 +165,9 @@ def _another_score(validation: Validation, matrix: Matrix, choice: Choice) -> It
     there = choosing.matrix(validation, Choice(least=best))
     gain = _f1(there) - _f1(matrix)
     if gain >= GAIN:
-        numbers = {"score": f"{best:.3g}", "right": there.right, "n": there.objects}
-        numbers |= {"false": there.predictions - there.right}
-        text = _("From a score of %(score)s it would serve better: %(right)d of %(n)d found, %(false)d false alarms.")
+        numbers = {"score": f"{best:.3g}", "right": f"{there.right:,}", "n": f"{there.objects:,}"}
+        numbers |= {"false": f"{there.predictions - there.right:,}"}
+        text = _("From a score of %(score)s it would serve better: %(right)s of %(n)s found, %(false)s false alarms.")
         yield Advice("info", fluent(text % numbers), {"score": f"{best:.4f}"})
 
 

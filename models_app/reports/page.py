@@ -100,10 +100,10 @@ def _numbers(validation: Validation, matrix: Matrix, choice: Choice) -> Iterator
     if not figures or not validation.compares:
         return
     is_rc, is_cl = (validation.training_type == kind for kind in (TrainingType.RC, TrainingType.CL))
-    unit = _("n = %(n)d images") if is_cl else _("n = %(n)d regions") if is_rc else _("n = %(n)d objects")
-    n = unit % {"n": figures.get("n", 0)}
+    unit = _("n = %(n)s images") if is_cl else _("n = %(n)s regions") if is_rc else _("n = %(n)s objects")
+    n = unit % {"n": f"{figures.get('n', 0):,}"}
     if validation.training_type == TrainingType.SEG:
-        n = _("pixels of %(n)d images") % {"n": figures.get("images", 0)}
+        n = _("pixels of %(n)s images") % {"n": f"{figures.get('images', 0):,}"}
     for name in KEY[validation.training_type]:
         if name in figures:
             yield Number(name, figures[name], n, differing(validation, name))
@@ -117,11 +117,11 @@ def _of_objects(validation: Validation, matrix: Matrix, choice: Choice) -> Itera
     is_usual = choosing.is_usual(validation, choice)
     is_od = validation.training_type == TrainingType.OD
     for name, kernels, share, whole, text in (
-        (_("precision"), "PREC", right, said, _("n = %(n)d finds")),
-        (_("recall"), "RECL", right, there, _("n = %(n)d objects")),
+        (_("precision"), "PREC", right, said, _("n = %(n)s finds")),
+        (_("recall"), "RECL", right, there, _("n = %(n)s objects")),
     ):
         other = differing(validation, kernels) if is_usual and is_od else None
-        yield Number(name, share / whole if whole else None, text % {"n": whole}, other)
+        yield Number(name, share / whole if whole else None, text % {"n": f"{whole:,}"}, other)
 
 
 def differing(validation: Validation, name: str) -> float | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -12,6 +13,8 @@ from django.utils.translation import gettext as _
 from models_app.reports.counts import NOTHING
 
 register = template.Library()
+NUMBER = re.compile(r"-?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?", re.ASCII)
+FRACTION = re.compile(r"-?\d*\.\d+(?:[eE][-+]?\d+)?", re.ASCII)
 FILTERS = ("truth", "predicted", "show", "label", "below", "page")
 
 
@@ -32,6 +35,18 @@ def percent(share: float) -> str:
 def plain(value: float | None) -> str:
     """A number as an input takes it, whatever the language; nothing for None."""
     return "" if value is None else f"{value:.6g}"
+
+
+@register.filter
+def is_number(cell: str) -> bool:
+    """Whether a cell of a CSV holds a number and nothing else."""
+    return NUMBER.fullmatch(cell) is not None
+
+
+@register.filter
+def is_fraction(cell: str) -> bool:
+    """Whether it is a number that was measured, not counted: three digits of it say enough."""
+    return FRACTION.fullmatch(cell) is not None
 
 
 @register.simple_tag(takes_context=True)

@@ -31,7 +31,7 @@ def test_categories_become_predictions_and_the_summary_figures(shop):
 def test_shapes_become_predictions_with_their_scores(make_shop):
     boxes = make_shop("OD", name="boxes")
     validation = boxes.validated(boxes.ready(wrong=1))
-    assert [name for name, _value in validation.headline] == ["mAP50", "mAP", "PREC"]
+    assert [name for name, _value in validation.headline] == ["mAP50", "mAP"]
     assert validation.predictions.count() == 4
     found = FoundObject.objects.filter(validation=validation)
     assert {(one.kind, one.score, one.is_right, one.iou) for one in found} == {("rectangle", 0.9, True, 1.0)}
