@@ -98,7 +98,7 @@ def validation_list(request: HttpRequest, project: Project) -> HttpResponse:
 
 def _filtered(request: HttpRequest, rows: QuerySet[Validation]) -> QuerySet[Validation]:
     """By model, state, operation, dataset (also the one that came of it) and person; nonsense filters nothing."""
-    if text := request.GET.get("q", "").replace("\0", "").strip():
+    if text := request.GET.get("q", "").strip():
         rows = rows.filter(model__name__icontains=text)
     if (state := request.GET.get("state", "")) in State.values:
         rows = rows.filter(job__state=state)

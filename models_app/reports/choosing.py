@@ -48,9 +48,9 @@ def of(data: QueryDict, validation: Validation) -> Choice:
     return Choice(
         least=usual if least is None else least,
         below=_score(data.get("below", "")),
-        truth=_text(data.get("truth", "")),
-        predicted=_text(data.get("predicted", "")),
-        label=_text(data.get("label", "")),
+        truth=data.get("truth", ""),
+        predicted=data.get("predicted", ""),
+        label=data.get("label", ""),
         show=show if show in SHOWN else "",
     )
 
@@ -229,7 +229,3 @@ def _score(text: str) -> float | None:
     except ValueError:
         return None
     return None if value != value else min(max(value, 0.0), 1.0)
-
-
-def _text(text: str) -> str:
-    return "" if "\0" in text else text[:128]

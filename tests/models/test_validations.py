@@ -74,12 +74,48 @@ def test_a_post_starts_a_validation_and_leads_to_its_page(shop, bobs, url):
     assert (validation.job.kind, validation.job.state, validation.snapshot.images) == ("validation", State.QUEUED, 4)
 
 
+def test_another_kernel_of_the_type_can_be_chosen_the_others_say_why_not(shop, make_shop, bobs, url):
+    boxes = make_shop("OD", name="boxes")
+    other = fake_kernels.register("CL", name="other-cl")
+    model = shop.ready()
+    answer = bobs.get(url("start", model.pk))
+    fitting = set(answer.context["form"].fields["kernel"].queryset)
+    assert {shop.kernel, other} <= fitting
+    assert boxes.kernel in {kernel for kernel, _why in answer.context["others"]} - fitting
+    shown = " ".join(text(answer).split())
+    assert "trains OD, not" in shown
+    assert "fake-cl@1 · trained this model · training, validation, inference" in shown
+    assert "Preprocessing: produce images (no kernel here can do this)" in shown
+    data = {"kernel": other.pk, "operation": Operation.INFERENCE, "datasets": [shop.val.pk]}
+    bobs.post(url("start", model.pk), data)
+    assert Validation.objects.get().kernel == other
+
+
+def test_the_score_for_labels_is_what_served_best_before(make_shop, client_of):
+    boxes = make_shop("OD", name="boxes")
+    model = boxes.ready(wrong=0)
+    client, url = client_of(boxes.user), reverse("validations:start", args=["valves", model.pk])
+    assert client.get(url).context["form"]["min_score"].value() == 0.5
+    boxes.validated(model)
+    assert client.get(url).context["form"]["min_score"].value() == 0.9
+    data = {"kernel": boxes.kernel.pk, "operation": Operation.INFERENCE, "datasets": [boxes.val.pk]}
+    for given in ("2", "-1", "x"):
+        assert client.post(url, data | {"min_score": given}).status_code == 422
+    client.post(url, data | {"min_score": "0.25"})
+    assert Validation.objects.latest("pk").min_score == 0.25
+
+
 @pytest.mark.parametrize("behaviour", ["exit3", "nothing"])
 def test_only_a_finished_model_is_validated(shop, bobs, url, behaviour):
     model = shop.trained(behaviour=behaviour)
     data = {"kernel": shop.kernel.pk, "operation": Operation.VALIDATION, "datasets": [shop.val.pk]}
-    for answer in (bobs.get(url("start", model.pk), follow=True), bobs.post(url("start", model.pk), data, follow=True)):
-        assert "Only a model whose training succeeded can be validated." in text(answer)
+    reason = "Only a model whose training succeeded can be validated."
+    page = text(bobs.get(url("start", model.pk)))
+    assert reason in page
+    assert f'disabled title="{reason}"' in page
+    answer = bobs.post(url("start", model.pk), data)
+    assert (answer.status_code, reason in text(answer)) == (422, True)
+    assert f'title="{reason}"' in text(bobs.get(model.get_absolute_url()))
     assert not Validation.objects.exists()
 
 
@@ -258,6 +294,13 @@ def test_the_list_shows_key_figures_and_filters(shop, bobs, url):
     assert names("q=alp") == ["alpha"]
     assert names("state=FAILED") == ["beta"]
     assert names(f"model={first.pk}") == ["alpha"]
+    assert names(f"dataset={shop.val.pk}") == ["beta", "alpha"]
+    assert names(f"dataset={shop.train.pk}") == []
+    assert names("operation=inference") == []
+    assert names("operation=validation&sort=model") == ["alpha", "beta"]
+    assert names(f"who={shop.user.pk}&sort=-who") == ["beta", "alpha"]
+    assert names("who=999999") == []
+    assert names("operation=x&dataset=x&who=x&state=x") == ["beta", "alpha"]
     assert names("model=²&size=²&page=x&sort=y") == ["beta", "alpha"]
     assert "0.75" in text(bobs.get(url("list")))
 
