@@ -6,6 +6,7 @@ from django.contrib import admin
 
 from models_app.models import (
     Activation,
+    FoundObject,
     ModelDraft,
     ModelExport,
     Prediction,
@@ -13,6 +14,7 @@ from models_app.models import (
     Sweep,
     TrainDraft,
     TrainedModel,
+    TruthObject,
     Validation,
 )
 from projects_app.readonly import NoMaking, ReadOnlyAdmin
@@ -57,6 +59,21 @@ class PredictionAdmin(ReadOnlyAdmin):
     list_display = ["validation", "image", "truth", "predicted", "score", "is_right"]
     list_filter = ["is_right"]
     search_fields = ["image__name", "truth", "predicted"]
+    list_select_related = ["validation__model", "image"]
+
+
+@admin.register(FoundObject)
+class FoundObjectAdmin(ReadOnlyAdmin):
+    list_display = ["validation", "image", "label", "score", "verdict", "is_right", "iou"]
+    list_filter = ["is_right"]
+    search_fields = ["label", "image__name"]
+    list_select_related = ["validation__model", "image"]
+
+
+@admin.register(TruthObject)
+class TruthObjectAdmin(ReadOnlyAdmin):
+    list_display = ["validation", "image", "label", "found_score", "taken_for", "iou"]
+    search_fields = ["label", "image__name"]
     list_select_related = ["validation__model", "image"]
 
 

@@ -15,7 +15,7 @@ from jobs.models import Job
 from kernels_app.contract import data, results
 from kernels_app.contract.settings import ModelSettings
 from kernels_app.models import Kernel
-from models_app import exporting, launching, publishing, reports
+from models_app import exporting, launching, publishing, reports, result_datasets
 from models_app.imports import committing, drafts, order
 from models_app.models import ModelDraft, Operation, TrainedModel, Validation
 from models_app.sweeps import pruning
@@ -117,11 +117,18 @@ class Validating:
     def finish(self, job: Job, folder: Path) -> None:
         validation = _validation(job)
         publishing.heal(folder, validation.folder)
-        reports.store(validation, folder / runfolder.OUTPUT, folder / runfolder.DATASET)
-        publishing.publish(folder, validation.folder)
+        output, dataset = folder / runfolder.OUTPUT, folder / runfolder.DATASET
+        reports.store(validation, output, dataset)
+        result_datasets.make(validation, output, dataset, folder / runfolder.IMAGES)
+        self._keep(validation, folder)
 
     def keep_partial(self, job: Job, folder: Path) -> None:
-        publishing.publish(folder, _validation(job).folder)
+        self._keep(_validation(job), folder)
+
+    def _keep(self, validation: Validation, folder: Path) -> None:
+        publishing.publish(folder, validation.folder)
+        if validation.folder.is_dir():
+            Validation.objects.filter(pk=validation.pk).update(size=publishing.size_of(validation.folder))
 
     def subject(self, job: Job) -> tuple[str, str] | None:
         validation = Validation.objects.filter(job=job).select_related("project", "model").first()
@@ -192,6 +199,12 @@ def _complaints(folder: Path, operation: str, model: TrainedModel) -> list[str]:
         classes=len(model.classes),
         has_inputs=data.has_samples(folder / runfolder.DATASET),
     )
+    if (
+        operation == Operation.PREPROCESSING
+        and not faults
+        and not result_datasets.is_any(output, folder / runfolder.IMAGES)
+    ):
+        return [_("None of the images that files.txt names is there.")]
     return [_("%(file)s is of no use: %(reason)s") % {"file": fault.file, "reason": fault.reason} for fault in faults]
 
 

@@ -198,19 +198,18 @@ class TrainOrder:
 
 @dataclass
 class ValidationOrder:
-    """What a validation shall be."""
+    """What a validation shall be. `min_score`: from which score on an inference's shapes become labels."""
 
     model: TrainedModel
     kernel: Kernel
     datasets: list[Dataset]
     operation: str = Operation.VALIDATION
+    min_score: float | None = None
 
     def check(self) -> list[Complaint]:
         found = kernel_complaints(self.kernel, self.model.project, self.model.model_type, self.operation)
-        if not self.model.is_finished:
-            found.append(Complaint("model", _("Only a model whose training succeeded can be validated.")))
-        elif not self.model.has_checkpoint:
-            found.append(Complaint("model", self._without_weights()))
+        if reason := self.model.why_not_validated():
+            found.append(Complaint("model", reason))
         if not self.datasets:
             found.append(Complaint("datasets", _("Choose at least one dataset.")))
         if any(dataset.project_id != self.model.project_id for dataset in self.datasets):
@@ -228,8 +227,8 @@ class ValidationOrder:
             list(
                 TrainedModel.objects.select_for_update().filter(pk=model.pk).order_by()
             )  # nobody can prune it any more
-            if not model.has_checkpoint:
-                raise OrderRefused([Complaint("model", self._without_weights())])
+            if reason := model.why_not_validated():
+                raise OrderRefused([Complaint("model", reason)])
             title = f"{model.name}: {Operation(self.operation).name.lower()}"
             job = Job.submit(project=model.project, kind="validation", title=title, created_by=user, devices=1)
             validation = Validation.objects.create(
@@ -237,16 +236,13 @@ class ValidationOrder:
                 model=model,
                 kernel=self.kernel,
                 operation=self.operation,
+                min_score=self.min_score if self.operation == Operation.INFERENCE else None,
                 snapshot=snapshots.take(model.project, model.model_type, train=[], validation=self.datasets),
                 job=job,
                 created_by=user,
             )
             validation.datasets.set(self.datasets)
         return validation
-
-    @staticmethod
-    def _without_weights() -> str:
-        return _("The checkpoint of this model is gone: only its metrics, its log and its settings are left.")
 
     def _label_complaints(self) -> list[Complaint]:
         model_type = self.model.model_type

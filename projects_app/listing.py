@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from django.core.paginator import Page, Paginator
@@ -20,7 +21,7 @@ def ordered(request: HttpRequest, rows: QuerySet[Any], orders: dict[str, str]) -
     return rows.order_by(f"-{column}" if sort.startswith("-") else column, "-pk"), sort
 
 
-def page_of(request: HttpRequest, rows: QuerySet[Any], sizes: tuple[int, ...] = SIZES) -> Page[Any]:
+def page_of(request: HttpRequest, rows: QuerySet[Any] | Sequence[Any], sizes: tuple[int, ...] = SIZES) -> Page[Any]:
     """The page that the URL asks for."""
     wanted = chosen(request, "size")
     return Paginator(rows, wanted if wanted in sizes else sizes[0]).get_page(request.GET.get("page"))
