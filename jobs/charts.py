@@ -1,46 +1,62 @@
-"""Metrics for graphs and tables: at most a thousand points a curve, spikes kept, thinned out in the database."""
+"""What the graphs' script and the tables get: at most a thousand points a curve, and only what is new."""
 
 from __future__ import annotations
 
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from itertools import groupby
 from typing import Any
 
-from django.db import connection
-from django.db.models import Count, Max
-
-from jobs.models import Job, MetricPoint
-from kernels_app.contract.metrics import SERIES_LIMIT
+from jobs.curves import storing, thinning
+from jobs.curves.thinning import Window
+from jobs.metric_models import MetricCurve, MetricPoint
+from jobs.models import Job
 
 POINTS = 1000  # of one curve in one answer
+CURVES = 256  # in one answer; no screen shows more, and each curve's file can be had
 PKS = 2**40  # a cursor is a generation times this, plus a point's id: below 2**53, which a browser still counts exactly
-NEW_LIMIT = 20_000  # new points in one answer
+NO_TIME = {
+    "recall",
+    "precision",
+    "threshold",
+    "score",
+    "confidence",
+    "iou",
+    "fpr",
+    "tpr",
+    "fppi",
+    "lr",
+    "learning_rate",
+}
+
+Goals = dict[tuple[str, str], str]  # min or max, by chart and curve
 
 
-def since(job: Job, cursor: int) -> dict[str, Any] | None:
-    """What came after the point with the id `cursor`, as the graphs' script takes it; None when nothing did.
+@dataclass(frozen=True)
+class Judging:
+    """Which way is better, as the kernel says, and which metric counts most."""
 
-    `replace` says that a chart starts again: on the first look, where a file was replaced, or much came at once.
-    """
-    newest = job.points.aggregate(newest=Max("pk"))["newest"] or 0
-    generations = _generation(job)
-    if newest <= cursor % PKS and generations == cursor // PKS:
-        return None
-    seen = cursor % PKS if generations == cursor // PKS else 0
-    new = job.points.filter(pk__gt=seen)
-    whole = seen == 0 or new.count() > NEW_LIMIT
-    charts = _whole_charts(job) if whole else _new_points(new)
-    return {"cursor": newest + generations * PKS, "active": job.is_active, "charts": charts}
+    goals: Goals = field(default_factory=dict)
+    primary: tuple[str, str] = ("", "")
+
+    def goal(self, curve: MetricCurve) -> str:
+        """Min or max; where the kernel does not say, by the name."""
+        return self.goals.get((curve.chart, curve.series)) or goal_of(curve.series)
+
+    def rank(self, curve: MetricCurve) -> tuple[object, ...]:
+        """The chart of the primary metric first, those that are not drawn over steps last, else by name."""
+        return (curve.chart != self.primary[0], curve.x_name.lower() in NO_TIME, curve.chart, curve.place, curve.pk)
 
 
-def best_and_last(job: Job, goals: dict[tuple[str, str], str]) -> dict[str, dict[str, dict[str, Any]]]:
-    """By chart and curve: `{"last", "best", "best_at", "goal", "count"}`; `goals` says min or max, else by the name."""
-    found: dict[str, dict[str, dict[str, Any]]] = {}
-    for chart, series, count, low, low_at, high, high_at, last in _extremes(job):
-        goal = goals.get((chart, series)) or goal_of(series)
-        best, best_at = (low, low_at) if goal == "min" else (high, high_at)
-        found.setdefault(chart, {})[series] = {
-            "last": last, "best": best, "best_at": best_at, "goal": goal, "count": count,
-        }  # fmt: skip
-    return found
+def judging(metrics: Iterable[dict[str, Any]]) -> Judging:
+    """Out of a kernel's `x-metrics`."""
+    named = [
+        (str(entry.get("file", "")).removesuffix(".csv"), str(entry.get("column", "")), entry) for entry in metrics
+    ]
+    first = next((entry for entry in named if entry[2].get("primary")), named[0] if named else ("", "", {}))
+    goals = {(chart, series): "min" if entry.get("goal") == "min" else "max" for chart, series, entry in named}
+    return Judging(goals, first[:2])
 
 
 def goal_of(series: str) -> str:
@@ -48,26 +64,55 @@ def goal_of(series: str) -> str:
     return "min" if any(word in series.lower() for word in ("loss", "error", "err", "lr")) else "max"
 
 
-def _extremes(job: Job) -> list[tuple[Any, ...]]:
-    """Of each curve: chart, series, count, lowest value and where it was first, highest likewise, last value.
+def since(job: Job, cursor: int, judged: Judging | None = None, most: int = POINTS) -> dict[str, Any] | None:
+    """What came after `cursor`, as the graphs' script takes it; None when nothing did.
 
-    One statement that scans the points once; window functions would sort them, which takes ten times as long.
+    `replace` says that a chart starts again: on the first look, where its file was replaced, or much came at once.
+    `names` are the charts that there are: others are gone.
     """
-    table = MetricPoint._meta.db_table
-    first = f"SELECT x FROM {table} WHERE job_id = %s AND chart = c.chart AND series = c.series AND value ="  # noqa: S608
-    sql = f"""
-        WITH c AS (
-            SELECT chart, series, COUNT(*) AS points, MIN(value) AS low, MAX(value) AS high,
-                MAX(CASE WHEN value IS NOT NULL THEN id END) AS newest
-            FROM {table} WHERE job_id = %s GROUP BY chart, series
-        )
-        SELECT chart, series, points, low, ({first} low ORDER BY id LIMIT 1), high, ({first} high ORDER BY id LIMIT 1),
-            (SELECT value FROM {table} WHERE id = newest)
-        FROM c ORDER BY chart, series
-    """  # noqa: S608 (the table's own name; every value is a parameter)
-    with connection.cursor() as cursor:
-        cursor.execute(sql, [job.pk] * 3)
-        return list(cursor.fetchall())
+    judged = judged or Judging()
+    generation = _generation(job)  # first: what changes meanwhile is noticed at the next look
+    curves = sorted(storing.curves_of(job.pk), key=judged.rank)
+    newest, seen = max((curve.last_id for curve in curves), default=0), cursor % PKS
+    if newest <= seen and generation == cursor // PKS:
+        return None
+    charts = [list(group) for _name, group in groupby(curves[:CURVES], key=lambda curve: curve.chart)]
+    return {
+        "cursor": max(newest, seen) + generation * PKS,
+        "active": job.is_active,
+        "names": [chart[0].chart for chart in charts],
+        "left_out": max(0, len(curves) - CURVES),
+        "charts": [news for chart in charts if (news := _news(chart, seen, judged, most))],
+    }
+
+
+def window_of(query: Mapping[str, Any]) -> Window | None:
+    """The part of the x axis that an address asks for with `from` and `to`; None where it asks for none."""
+    try:
+        low, high = float(query.get("from", "")), float(query.get("to", ""))
+    except ValueError:
+        return None
+    return (low, high) if math.isfinite(low) and math.isfinite(high) and low <= high else None
+
+
+def window(job: Job, chart: str, part: Window, judged: Judging | None = None, most: int = POINTS) -> dict[str, Any]:
+    """One chart where x lies in `part`, in more detail; the rest of it is left out where it is long."""
+    judged = judged or Judging()
+    curves = [curve for curve in sorted(storing.curves_of(job.pk), key=judged.rank) if curve.chart == chart][:CURVES]
+    return {"charts": [_whole(curves, judged, most, part)] if curves else []}
+
+
+def best_and_last(job: Job, goals: Goals, primary: tuple[str, str] = ("", "")) -> dict[str, dict[str, dict[str, Any]]]:
+    """By chart and curve: `{"last", "best", "best_at", "goal", "count"}`; `goals` says min or max, else by the name."""
+    judged = Judging(goals, primary)
+    found: dict[str, dict[str, dict[str, Any]]] = {}
+    for curve in sorted(storing.curves_of(job.pk), key=judged.rank):
+        goal = judged.goal(curve)
+        best, best_at = (curve.low, curve.low_x) if goal == "min" else (curve.high, curve.high_x)
+        found.setdefault(curve.chart, {})[curve.series] = {
+            "last": curve.last, "best": best, "best_at": best_at, "goal": goal, "count": curve.count,
+        }  # fmt: skip
+    return found
 
 
 def _generation(job: Job) -> int:
@@ -76,44 +121,38 @@ def _generation(job: Job) -> int:
     return (sum(rows) + job.resumes) % 2**12
 
 
-def _new_points(new: Any) -> list[dict[str, Any]]:
-    curves: dict[str, dict[str, list[list[float | None]]]] = {}
-    for chart, series, x, value in new.order_by("pk").values_list("chart", "series", "x", "value"):
-        curves.setdefault(chart, {}).setdefault(series, []).append([x, value])
-    return [_chart(name, curves[name], replace=False) for name in sorted(curves)]
+def _news(curves: list[MetricCurve], seen: int, judged: Judging, most: int) -> dict[str, Any] | None:
+    """What of one chart came after the point with the id `seen`."""
+    newest = max(curve.last_id for curve in curves)
+    if newest <= seen:
+        return None
+    if min(curve.first_id for curve in curves) > seen:
+        return _whole(curves, judged, most)
+    points = MetricPoint.objects.filter(job_id=curves[0].job_id, chart=curves[0].chart, pk__lte=newest)
+    new: dict[str, list[thinning.Seen]] = {}
+    for curve in curves:
+        rows = points.filter(series=curve.series, pk__gt=seen).order_by("pk").values_list("x", "value", "t")[: most + 1]
+        if len(rows) > most:
+            return _whole(curves, judged, most)
+        new[curve.series] = [list(row) for row in rows if row[1] is not None or not curve.is_sparse]
+    series = [_described(curve, judged) | {"points": new[curve.series]} for curve in curves]
+    return _chart(curves[0], series, replace=False)
 
 
-def _whole_charts(job: Job) -> list[dict[str, Any]]:
-    curves: dict[str, dict[str, list[list[float | None]]]] = {}
-    rows = job.points.values("chart", "series").annotate(count=Count("pk"), first=Max("pk")).order_by("chart")
-    for row in sorted(rows, key=lambda r: (r["chart"], r["first"]))[: 100 * SERIES_LIMIT]:
-        curves.setdefault(row["chart"], {})[row["series"]] = curve(job, row["chart"], row["series"], row["count"])
-    return [_chart(name, curves[name], replace=True) for name in sorted(curves)]
+def _whole(curves: list[MetricCurve], judged: Judging, most: int, part: Window | None = None) -> dict[str, Any]:
+    series = []
+    for curve in curves:
+        found = thinning.thinned(curve, most, part)
+        thin = {} if found.is_whole else {"means": found.means, "thin": True}
+        series.append(_described(curve, judged) | {"points": found.points} | thin)
+    return _chart(curves[0], series, replace=True)
 
 
-def _chart(name: str, curves: dict[str, list[list[float | None]]], *, replace: bool) -> dict[str, Any]:
-    series = [{"name": series, "points": points} for series, points in curves.items()]
-    return {"name": name, "x": "step", "replace": replace, "series": series}
+def _chart(first: MetricCurve, series: list[dict[str, Any]], *, replace: bool) -> dict[str, Any]:
+    x = first.x_name
+    return {"name": first.chart, "x": x, "timed": x.lower() not in NO_TIME, "replace": replace, "series": series}
 
 
-def curve(job: Job, chart: str, series: str, count: int) -> list[list[float | None]]:
-    """One curve as `[x, value]`, thinned to the lowest and highest value of each of POINTS / 2 stretches."""
-    if count <= POINTS:
-        points = job.points.filter(chart=chart, series=series).order_by("pk")
-        return [[x, value] for x, value in points.values_list("x", "value")]
-    table = MetricPoint._meta.db_table
-    sql = f"""
-        WITH numbered AS (
-            SELECT id, x, value, (row_number() OVER (ORDER BY id) - 1) * %s / %s AS stretch
-            FROM {table} WHERE job_id = %s AND chart = %s AND series = %s
-        ), ranked AS (
-            SELECT id, x, value,
-                row_number() OVER (PARTITION BY stretch ORDER BY value, id) AS up,
-                row_number() OVER (PARTITION BY stretch ORDER BY value DESC, id) AS down
-            FROM numbered WHERE value IS NOT NULL
-        )
-        SELECT x, value FROM ranked WHERE up = 1 OR down = 1 ORDER BY id
-    """  # noqa: S608 (the table's own name; every value is a parameter)
-    with connection.cursor() as cursor:
-        cursor.execute(sql, [POINTS // 2, count, job.pk, chart, series])
-        return [[x, value] for x, value in cursor.fetchall()]
+def _described(curve: MetricCurve, judged: Judging) -> dict[str, Any]:
+    """What stays the same of a curve, whatever of it is sent."""
+    return {"name": curve.series, "goal": judged.goal(curve), "sparse": curve.is_sparse}
