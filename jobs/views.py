@@ -181,8 +181,7 @@ def _status(request: HttpRequest, job: Job) -> HttpResponse:
 
 
 def _scores(job: Job) -> dict[str, dict[str, dict[str, object]]]:
-    judged = _judging(job)
-    return charts.best_and_last(job, judged.goals, judged.primary)
+    return charts.best_and_last(job, _judging(job).goals)
 
 
 def _judging(job: Job) -> charts.Judging:

@@ -64,7 +64,9 @@
     const { words } = own.page;
     const bounds = ["min", "max"].map((bound) => {
       const input = make("input", { type: "number", step: "any", class: "form-control", "aria-label": bound === "min" ? words.startAt : words.endAt });
-      input.addEventListener("change", () => window.Graphs.zoomBetween(own, ...bounds.map((one) => (one.value === "" ? null : Number(one.value)))));
+      input.addEventListener("change", () => { // what is typed stays as it is typed
+        window.Graphs.zoomBetween(own, ...bounds.map((one) => (one.value === "" ? null : Number(one.value))));
+      });
       return input;
     });
     const close = make("button", { class: "btn" }, words.close);
@@ -101,7 +103,8 @@
   function downloadPicture(own) {
     const scale = window.devicePixelRatio || 1;
     const { canvas } = own;
-    const { css } = window.Graphs;
+    const { css, surface } = window.Graphs;
+    const text = getComputedStyle(own.card).color;
     const shown = [...own.curves.values()].filter((curve) => !own.isHidden(curve));
     const sheet = document.createElement("canvas");
     const context = sheet.getContext("2d");
@@ -121,9 +124,9 @@
     }
     sheet.width = canvas.width + 2 * margin;
     sheet.height = canvas.height + 3 * margin + line * (rows.length + 1);
-    context.fillStyle = css("--tblr-bg-surface") || "#fff";
+    context.fillStyle = surface(own);
     context.fillRect(0, 0, sheet.width, sheet.height);
-    context.fillStyle = css("--tblr-body-color");
+    context.fillStyle = text;
     context.font = `600 ${15 * scale}px ${getComputedStyle(document.body).fontFamily}`;
     context.fillText(own.title, margin, margin + 14 * scale, sheet.width - 2 * margin);
     context.font = font;
@@ -132,7 +135,7 @@
       for (const { curve, at, width } of row) {
         context.fillStyle = css(`--series-${curve.look.colour}`);
         context.fillRect(margin + at, y - 6 * scale, 16 * scale, 4 * scale);
-        context.fillStyle = css("--tblr-body-color");
+        context.fillStyle = text;
         context.fillText(curve.look.label, margin + at + 22 * scale, y, width - 26 * scale);
       }
     });

@@ -8,6 +8,8 @@
   const css = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
   const faded = (colour) => `${colour}47`; // of #rrggbb: 28 %
 
+  const surface = (own) => getComputedStyle(own.card).backgroundColor;
+
   // a value between two gaps has no line: it is drawn as a dot
   function alone({ dataset, dataIndex }) {
     const gap = (at) => !dataset.data[at] || dataset.data[at].y === null;
@@ -18,14 +20,14 @@
     id: "bestMarks",
     afterDatasetsDraw(chart) {
       const { ctx, chartArea, scales, own } = chart;
-      for (const { curve, point } of own.bests()) {
+      for (const { curve, point } of own?.bests() ?? []) {
         const [x, y] = [scales.x.getPixelForValue(point[own.axis]), scales.y.getPixelForValue(point.y)];
         const outside = x < chartArea.left - 1 || x > chartArea.right + 1 || y < chartArea.top - 1 || y > chartArea.bottom + 1;
         if (outside || !Number.isFinite(x + y)) continue;
         ctx.save();
         ctx.beginPath();
         ctx.arc(x, y, 4.5, 0, 2 * Math.PI);
-        ctx.fillStyle = css("--tblr-bg-surface");
+        ctx.fillStyle = surface(own);
         ctx.fill();
         ctx.lineWidth = 2.5;
         ctx.strokeStyle = css(`--series-${curve.look.colour}`);
@@ -95,6 +97,7 @@
         callbacks: {
           title: (items) => (items.length ? `${this.axisWord} ${this.along(items[0].parsed.x)}` : ""),
           label: (item) => this.tooltipLine(item),
+          labelColor: ({ dataset }) => ({ borderColor: dataset.hoverBorderColor, backgroundColor: dataset.hoverBackgroundColor }),
         },
       };
     }
@@ -111,6 +114,7 @@
     }
 
     tickOfY(value, ticks) { // of a log axis over more than a decade only 1, 2 and 5 have room
+      if (!this.chart) return num3(value);
       const { min, max, type } = this.chart.scales.y;
       if (type !== "logarithmic" || max / min < 10) return num3(value);
       const digit = Math.round(value / 10 ** Math.floor(Math.log10(value) + 1e-9));
@@ -136,8 +140,11 @@
     }
 
     add(news) {
-      if (news.replace) for (const { name, model } of news.series) this.curves.get(this.page.keyOf(this.name, { name, model }))?.clear();
-      for (const series of news.series) this.curve(series).add(series);
+      for (const series of news.series) {
+        const curve = this.curve(series);
+        if (series.replace ?? news.replace) curve.clear();
+        curve.add(series);
+      }
       this.show();
     }
 
@@ -154,11 +161,11 @@
     show() { // the curves on the axes chosen
       if (!this.chart) return;
       const weight = this.page.view.get("smooth") ? this.page.view.get("weight") : 0;
-      this.chart.data.datasets = [...this.curves.values()].flatMap((curve) => {
+      this.chart.data.datasets = [...this.curves.values()].flatMap((curve, n) => {
         const { raw, smoothed } = curve.drawn(this.axis, this.isLog, weight);
         const common = { label: curve.look.label, curve, all: curve.all, borderDash: DASHES[curve.look.dash ?? 0], hidden: this.isHidden(curve) };
-        curve.sets ??= [{ isSmooth: false, order: 2 }, { isSmooth: true, order: 1 }]; // the same ones stay: a tooltip does too
-        Object.assign(curve.sets[0], common, { data: raw, isFaded: weight > 0, borderWidth: weight > 0 ? 1.25 : 2 });
+        curve.sets ??= [{ isSmooth: false, order: 1000 - n }, { isSmooth: true, order: -n }]; // the same ones stay: a tooltip does too
+        Object.assign(curve.sets[0], common, { data: raw, isFaded: weight > 0, borderWidth: weight > 0 || curve.isThin ? 1.25 : 2 });
         Object.assign(curve.sets[1], common, { data: smoothed });
         return weight > 0 ? curve.sets : curve.sets.slice(0, 1);
       });
@@ -202,5 +209,5 @@
     }
   }
 
-  Object.assign(window.Graphs, { MetricChart, css });
+  Object.assign(window.Graphs, { MetricChart, css, surface });
 })();

@@ -15,12 +15,12 @@
     return min === undefined || max === undefined ? null : [min, max];
   }
 
-  function zoomed(own) {
+  function zoomed(own, isTyped = false) {
     const range = bounds(own);
     const others = own.page.view.get("zoom").filter((entry) => !entry.startsWith(`${own.name}~`));
     own.page.view.set("zoom", range ? [...others, `${own.name}~${range.map((value) => Number(value.toPrecision(8))).join("~")}`] : others);
     own.unzoom.hidden = !range;
-    own.onZoom?.();
+    if (!isTyped) own.onZoom?.();
     if (range) detail(own, range);
   }
 
@@ -35,7 +35,7 @@
     if (!(range[0] < range[1])) return;
     Object.assign(own.chart.options.scales.x, { min: range[0], max: range[1] });
     own.chart.update();
-    zoomed(own);
+    zoomed(own, true);
   }
 
   function resetZoom(own) {
