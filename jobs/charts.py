@@ -18,7 +18,8 @@ from jobs.models import Job
 POINTS = 1000  # of one curve in one answer
 CURVES = 256  # in one answer; no screen shows more, and each curve's file can be had
 PKS = 2**40  # a cursor is a generation times this, plus a point's id: below 2**53, which a browser still counts exactly
-NO_TIME = {
+NO_SCORE = {"lr", "learning_rate", "epoch", "step"}  # curves that are neither better nor worse
+NO_TIME = NO_SCORE - {"epoch", "step"} | {
     "recall",
     "precision",
     "threshold",
@@ -27,9 +28,6 @@ NO_TIME = {
     "iou",
     "fpr",
     "tpr",
-    "fppi",
-    "lr",
-    "learning_rate",
 }
 
 Goals = dict[tuple[str, str], str]  # min or max, by chart and curve
@@ -43,8 +41,9 @@ class Judging:
     goals: Goals = field(default_factory=dict)  # in the order of importance, the primary metric first
 
     def goal(self, curve: MetricCurve) -> str:
-        """Min or max; where the kernel does not say, by the name."""
-        return self.goals.get((curve.chart, curve.series)) or goal_of(curve.series)
+        """Min or max; where the kernel does not say, by the name. "" for what is neither better nor worse."""
+        is_score = is_timed(curve) and curve.series.lower() not in NO_SCORE
+        return self.goals.get((curve.chart, curve.series)) or (goal_of(curve.series) if is_score else "")
 
     def rank(self, curve: MetricCurve) -> tuple[object, ...]:
         """The charts that the kernel names first, in its order; those that are not drawn over steps last."""
@@ -175,7 +174,7 @@ def _described(curve: MetricCurve, judged: Judging) -> dict[str, Any]:
 
 # --- in figures -------------------------------------------------------------------------------------------------------
 def best_and_last(job: Job, goals: Goals) -> Scores:
-    """Of each curve `last`, `best`, `best_at` on the axis `x`, `goal`, `count`; `goals` says min or max, else the name."""
+    """Of each curve `last`, `best`, `best_at` on its axis `x`, `goal` and `count`; `goals` as in `Judging`."""
     judged = Judging(goals)
     found: Scores = {}
     for curve in sorted(storing.curves_of(job.pk), key=judged.rank):
@@ -184,7 +183,7 @@ def best_and_last(job: Job, goals: Goals) -> Scores:
 
 
 def score_of(curve: MetricCurve, goal: str) -> dict[str, Any]:
-    best, best_at = (curve.low, curve.low_x) if goal == "min" else (curve.high, curve.high_x)
+    best, best_at = {"min": (curve.low, curve.low_x), "max": (curve.high, curve.high_x)}.get(goal, (None, None))
     return {
         "last": curve.last, "best": best, "best_at": step(best_at), "goal": goal, "count": curve.count,
         "x": curve.x_name,

@@ -153,7 +153,6 @@
     }
 
     bests() {
-      if (!this.timed) return []; // over recall, say, one point is no better than another
       return [...this.curves.values()].filter((curve) => !this.isHidden(curve))
         .map((curve) => ({ curve, point: curve.best() })).filter(({ point }) => point && !(this.isLog && point.y <= 0));
     }
@@ -165,7 +164,7 @@
         const { raw, smoothed } = curve.drawn(this.axis, this.isLog, weight);
         const common = { label: curve.look.label, curve, all: curve.all, borderDash: DASHES[curve.look.dash ?? 0], hidden: this.isHidden(curve) };
         curve.sets ??= [{ isSmooth: false, order: 1000 - n }, { isSmooth: true, order: -n }]; // the same ones stay: a tooltip does too
-        Object.assign(curve.sets[0], common, { data: raw, isFaded: weight > 0, borderWidth: weight > 0 || curve.isThin ? 1.25 : 2 });
+        Object.assign(curve.sets[0], common, { data: raw, isFaded: weight > 0, borderWidth: weight > 0 || raw.length > 600 ? 1.25 : 2 });
         Object.assign(curve.sets[1], common, { data: smoothed });
         return weight > 0 ? curve.sets : curve.sets.slice(0, 1);
       });
@@ -195,7 +194,8 @@
       const { words } = this.page;
       const facts = [...this.curves.values()].slice(0, 20).map((curve) => {
         const [best, last] = [curve.best(), curve.last()];
-        if (!best) return curve.look.label;
+        if (!last) return curve.look.label;
+        if (!best) return words.lastFact.replace("{name}", curve.look.label).replace("{last}", num3(last.y));
         return words.fact.replace("{name}", curve.look.label).replace("{goal}", curve.goal === "min" ? words.lowest : words.highest)
           .replace("{best}", num3(best.y)).replace("{at}", `${this.xName} ${whole(best.x)}`).replace("{last}", num3(last.y));
       });

@@ -1,6 +1,7 @@
 // Under the pointer: the nearest point of every curve, a line through it, and the same place in the page's other charts.
 (() => {
   const REACH = 16; // pixels beyond the end of a curve
+  const FEW = 4; // curves whose values stand in the other charts too: more would cover these
 
   // The nearest point of each curve that reaches so far; the interaction mode "near" of all charts.
   function near(chart, pixel) {
@@ -75,7 +76,7 @@
         const found = at >= left && at <= right ? near(chart, at) : [];
         if (!found.length && !chart.getActiveElements().length) continue;
         chart.setActiveElements(found);
-        chart.tooltip.setActiveElements(found, { x: at, y: top });
+        chart.tooltip.setActiveElements(found.length > FEW ? [] : found, { x: at, y: top });
         chart.render();
       }
     }

@@ -84,6 +84,7 @@ window.Graphs = {};
 
   // The best point of a curve: the first of equal ones.
   function best(points, goal) {
+    if (!goal) return null; // what is neither better nor worse, as a learning rate
     const better = goal === "min" ? (a, b) => b.y < a.y : (a, b) => b.y > a.y;
     const known = points.filter((point) => point.y !== null);
     return known.reduce((a, b) => (better(a, b) ? b : a), known[0]) ?? null;
