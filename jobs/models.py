@@ -19,6 +19,10 @@ from django.utils.translation import gettext_lazy as _
 from django_q.tasks import async_task
 
 from jobs import clock, kinds
+from jobs.metric_models import IngestCursor as IngestCursor  # "as": whoever imports models finds them all here
+from jobs.metric_models import MetricBucket as MetricBucket
+from jobs.metric_models import MetricCurve as MetricCurve
+from jobs.metric_models import MetricPoint as MetricPoint
 from projects_app.models import OwnedQuerySet, Project, User
 
 
@@ -319,41 +323,3 @@ class Lease(models.Model):
 
     def __str__(self) -> str:
         return f"{self.host}:{self.index}"
-
-
-class MetricPoint(models.Model):
-    """One value of one curve. `t`: seconds since the job started, when the row was read. `value` None is a gap."""
-
-    job = models.ForeignKey(Job, models.CASCADE, related_name="points")
-    chart = models.CharField(max_length=100)
-    series = models.CharField(max_length=100)
-    x = models.FloatField()
-    t = models.FloatField()
-    value = models.FloatField(null=True)
-
-    class Meta:
-        ordering = ["pk"]
-        indexes = [models.Index(fields=["job", "chart", "series", "id"])]
-        verbose_name = _("metric point")
-        verbose_name_plural = _("metric points")
-
-    def __str__(self) -> str:
-        return f"{self.chart}/{self.series} {self.x}: {self.value}"
-
-
-class IngestCursor(models.Model):
-    """How far a file of a run has been read; moved in the transaction that stores what was read."""
-
-    job = models.ForeignKey(Job, models.CASCADE, related_name="cursors")
-    file = models.CharField(max_length=255)
-    inode = models.BigIntegerField(default=0)
-    offset = models.BigIntegerField(default=0)
-    columns = models.JSONField(default=list)
-    generation = models.PositiveIntegerField(default=0)
-    bad_rows = models.PositiveIntegerField(default=0)
-
-    class Meta:
-        constraints = [models.UniqueConstraint(fields=["job", "file"], name="one_cursor_a_file")]
-
-    def __str__(self) -> str:
-        return f"{self.file}@{self.offset}"

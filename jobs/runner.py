@@ -124,12 +124,14 @@ class Supervisor:
         asked: float | None = None
         while True:
             code = launcher.poll(handle)
-            patiently(lambda: reader.step(final=code is not None))  # noqa: B023 (called at once)
+            unread = patiently(lambda: reader.step(final=code is not None))  # noqa: B023 (called at once)
             cancel = patiently(self._renew)
-            if code is not None:
+            if code is not None and not unread:
                 break
-            asked = self._press(cancel is not None, asked)
-            time.sleep(settings.JOB_POLL)
+            if code is None:
+                asked = self._press(cancel is not None, asked)
+            if not unread:
+                time.sleep(settings.JOB_POLL)
         ended, why = (State.RUNNING, State.STOPPING), outcome.ending(code)
         facts: dict[str, Any] = {"exit_code": code, "peak_memory": self._peak_memory(launcher.peak_memory(handle))}
         patiently(lambda: self.job.move(ended, State.FINALIZING, epoch=self.epoch, who="runner", why=why, **facts))
@@ -185,7 +187,8 @@ class Supervisor:
     def _lost(self, why: str) -> None:
         """The kernel is gone and left no exit code: its own *done* counts, else it starts again from its checkpoint."""
         reader = ingest.Ingest(self.job, self.folder, self.output, self._guard)
-        patiently(lambda: reader.step(final=True))
+        while patiently(lambda: reader.step(final=True)):
+            patiently(self._renew)
         self.job.refresh_from_db()
         states = (State.RUNNING, State.STOPPING)
         if self.job.kernel_done or self.job.kernel_error or self.job.was_stopped:

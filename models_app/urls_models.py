@@ -1,6 +1,15 @@
 from django.urls import path
 
-from models_app import views, views_active, views_delete, views_export, views_import, views_list, views_train
+from models_app import (
+    views,
+    views_active,
+    views_compare,
+    views_delete,
+    views_export,
+    views_import,
+    views_list,
+    views_train,
+)
 
 app_name = "models"
 urlpatterns = [
@@ -14,6 +23,10 @@ urlpatterns = [
     path("train/", views_train.train, name="train"),
     path("train/form/", views_train.train_form, name="train_form"),
     path("train/check/", views_train.train_check, name="train_check"),
+    path("compare/", views_compare.compare, name="compare"),
+    path("compare/search/", views_compare.search, name="compare_search"),
+    path("compare/metrics/", views_compare.metrics, name="compare_metrics"),
+    path("compare/metrics.csv", views_compare.metrics_csv, name="compare_csv"),
     path("<int:pk>/", views.detail, name="detail"),
     path("<int:pk>/edit/", views.edit, name="edit"),
     path("<int:pk>/activate/", views_active.activate, name="activate"),
