@@ -42,6 +42,15 @@ RUNS = (State.STARTING, State.RUNNING, State.STOPPING)  # a cancel still makes a
 TERMINAL = (State.SUCCEEDED, State.FAILED, State.CANCELLED)
 
 
+class Stop(models.TextChoices):
+    """Why a program was told to end."""
+
+    CANCEL = "cancel", _("cancelled")
+    WALL = "wall", _("time limit")
+    SILENCE = "silence", _("silence")
+    DISK = "disk", _("disk quota")
+
+
 def new_run_key() -> str:
     """A key that lives as long as one run: what kernels get instead of anything of value."""
     return secrets.token_urlsafe(24)
@@ -84,7 +93,10 @@ class Job(models.Model):
     resumes = models.PositiveIntegerField(_("resumed"), default=0)
     host = models.ForeignKey("Host", models.SET_NULL, null=True, blank=True, related_name="jobs")
     lease_until = models.DateTimeField(null=True, blank=True)
+    moves = models.PositiveIntegerField(default=0, help_text=_("How often it left a host that was lost."))
     handle = models.JSONField(null=True, blank=True)
+    limits = models.JSONField(default=dict, blank=True, help_text=_("Where they differ from the installation's."))
+    stop_reason = models.CharField(_("stopped for"), max_length=12, choices=Stop, blank=True)
     language = models.CharField(max_length=8, blank=True, help_text=_("Of whoever started it: its messages are in it."))
     run_key = models.CharField(max_length=64, default=new_run_key, editable=False)
     cancel_requested_at = models.DateTimeField(_("cancel asked"), null=True, blank=True)
@@ -128,10 +140,14 @@ class Job(models.Model):
         return self.is_active and self.cancel_requested_at is not None
 
     @property
-    def was_stopped(self) -> bool:
-        """Whether its program was told to end before it ended, this time."""
-        last = self.events.filter(new__in=(State.QUEUED, State.STOPPING)).exclude(old=F("new")).last()
-        return last is not None and last.new == State.STOPPING
+    def spoken(self) -> str:
+        """The language of whoever started it: what is written about it is in that."""
+        return self.language or settings.LANGUAGE_CODE
+
+    @property
+    def was_cancelled(self) -> bool:
+        """Whether somebody asked for its end before it ended by itself."""
+        return self.stop_reason == Stop.CANCEL
 
     @property
     def elapsed(self) -> float | None:
@@ -202,7 +218,8 @@ class Job(models.Model):
     ) -> bool:
         """Change the state in one conditional UPDATE; False when someone else got there first.
 
-        `epoch` is the holder's fencing number, where a runner moves it; `epoch_up` makes a new holder.
+        `epoch` is the holder's fencing number, where a runner moves it; `epoch_up` makes a new holder. A holder whose
+        commit went through though its answer was lost finds its own work done: that is no failure.
         """
         if epoch_up:
             fields["epoch"] = F("epoch") + 1
@@ -215,12 +232,15 @@ class Job(models.Model):
         with transaction.atomic():
             before = mine.select_for_update().values_list("state", flat=True).first()
             if before is None or mine.update(state=new, **fields) != 1:
-                return False
-            self.record(State(before), new, who=who, why=why)
-            if new in TERMINAL:
-                Lease.objects.filter(job=self).delete()
-        self.refresh_from_db()
-        return True
+                moved = epoch is not None and Job.objects.filter(pk=self.pk, epoch=epoch, state=new).exists()
+            else:
+                moved = True
+                self.record(State(before), new, who=who, why=why)
+                if new in (*TERMINAL, State.QUEUED):
+                    Lease.objects.filter(job=self).delete()
+        if moved:
+            self.refresh_from_db()
+        return moved
 
     def write(self, epoch: int, **fields: Any) -> None:
         """A holder's write. Raises Fenced where the holder is not the holder any more."""
@@ -246,15 +266,12 @@ class Job(models.Model):
         if newly:
             self.record(State(self.state), State(self.state), who=str(by), why="cancel asked")
 
-    def requeue(self, old: tuple[State, ...], *, epoch: int, why: str) -> bool:
-        """Back into the queue, after its kernel or runner was lost; its devices are free again."""
-        with transaction.atomic():
-            lost: dict[str, Any] = {"handle": None, "lease_until": None, "host": None, "note": "", "exit_code": None}
-            lost |= {"kernel_done": False, "kernel_error": "", "percentage": None, "adoptions": 0}
-            moved = self.move(old, State.QUEUED, epoch=epoch, who="worker", why=why, resumes=F("resumes") + 1, **lost)
-            if moved:
-                Lease.objects.filter(job=self).delete()
-        return moved
+    def requeue(self, old: tuple[State, ...], *, epoch: int, why: str, **fields: Any) -> bool:
+        """Back into the queue, after its kernel or host was lost; its devices are free again."""
+        lost: dict[str, Any] = {"handle": None, "lease_until": None, "host": None, "note": "", "exit_code": None}
+        lost |= {"kernel_done": False, "kernel_error": "", "percentage": None, "adoptions": 0, "stop_reason": ""}
+        lost |= {"resumes": F("resumes") + 1} | fields
+        return self.move(old, State.QUEUED, epoch=epoch, who="worker", why=why, **lost)
 
 
 class JobEvent(models.Model):
@@ -293,6 +310,12 @@ class Host(models.Model):
     free_bytes = models.PositiveBigIntegerField(_("free disk"), default=0)
     memory_bytes = models.PositiveBigIntegerField(_("memory"), default=0)  # 0: not said yet
     seen_at = models.DateTimeField(_("last seen"))
+    sandbox = models.CharField(_("isolation"), max_length=16, blank=True, help_text=_("What encloses its kernels."))
+    is_stale = models.BooleanField(
+        _("was given up"),
+        default=False,
+        help_text=_("Its jobs went elsewhere while it was away: it gets none until nothing of theirs runs on it."),
+    )
     canary_at = models.DateTimeField(_("task queue last proven alive"), null=True, blank=True)
 
     class Meta:
@@ -313,7 +336,7 @@ class Lease(models.Model):
 
     host = models.ForeignKey(Host, models.CASCADE, related_name="leases")
     index = models.PositiveIntegerField(_("device"))
-    job = models.ForeignKey(Job, models.CASCADE, related_name="leases")
+    job = models.ForeignKey(Job, models.PROTECT, related_name="leases")  # nothing is deleted that holds a device
 
     class Meta:
         ordering = ["host", "index"]

@@ -10,7 +10,7 @@ from pathlib import Path
 from django.utils.translation import gettext as _
 
 from jobs import logs
-from jobs.models import Job
+from jobs.models import Job, State
 from kernels_app.contract import results
 
 TRACEBACK_END = re.compile(r"^(?:[A-Za-z_][\w.]*(?:Error|Exception|Interrupt|Exit|Warning)|AssertionError)\b.*")
@@ -51,6 +51,15 @@ def ending(code: int | None) -> str:
         name = signal.Signals(-code).name if -code in signal.valid_signals() else str(-code)
         return _("it was killed by the signal %(name)s") % {"name": name}
     return _("exit code %(code)d") % {"code": code}
+
+
+def story(job: Job, last: str) -> str:
+    """Of a job that was interrupted too often: how often, and each time why."""
+    told = job.events.filter(new=State.QUEUED).exclude(old="").exclude(old=State.QUEUED)
+    reasons = [why.removeprefix(_("interrupted: ")) for why in told.values_list("why", flat=True)] + [last]
+    lines = "\n".join(f"{n}. {why}" for n, why in enumerate(reasons, 1))
+    text = _("Interrupted %(n)d times; it started again each time but the last, and is given up now:")
+    return text % {"n": len(reasons)} + "\n" + lines
 
 
 def _why(folder: Path, output: Path, code: int | None) -> str:

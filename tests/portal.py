@@ -14,7 +14,7 @@ import urllib.request
 from collections.abc import Callable
 from pathlib import Path
 
-from jobs.launchers import shim
+from jobs.enclosure import processes
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 PATIENCE = 60.0  # seconds for a process to come up or to end, on a busy machine
@@ -85,9 +85,9 @@ class Portal:
                 os.killpg(process.pid, signal.SIGKILL)
             process.wait()
         for started in self.home.glob("runs/*/started.json"):
-            pid, birth = json.loads(started.read_text())["shim"]
-            if birth and shim.birth_of(pid) == birth:
-                os.kill(pid, signal.SIGTERM)
+            found = json.loads(started.read_text())["shim"]
+            if processes.is_alive(found):
+                os.kill(found[0], signal.SIGTERM)
 
     @staticmethod
     def wait(what: str, look: Callable[[], object], patience: float = PATIENCE) -> None:
