@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.table import MeasurementFailed
-from jobs.launchers.shim import Memory
+from jobs.enclosure.memory import Memory
 from kernels_app.bundled import packing
 from kernels_app.contract.config import TrainingConfig
 from kernels_app.contract.settings import ModelSettings
