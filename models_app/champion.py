@@ -31,6 +31,10 @@ class Line:
         return self.candidate is not None and self.champion is not None and self.candidate < self.champion
 
     @property
+    def is_better(self) -> bool:
+        return self.candidate is not None and self.champion is not None and self.candidate > self.champion
+
+    @property
     def is_shared(self) -> bool:
         return self.candidate is not None and self.champion is not None
 
