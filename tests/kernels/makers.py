@@ -130,8 +130,8 @@ def interrupted(folder: Path, kernel: str, dataset: Path, params: dict[str, Any]
     return run
 
 
-def is_the_same_training(run: KernelRun, other: KernelRun) -> None:
-    """Graphs, card and the exported model, to the last digit."""
+def assert_same_training(run: KernelRun, other: KernelRun) -> None:
+    """Graphs, card and the exported model are equal to the last digit."""
     names = sorted(path.stem for path in (other.output / "save/metrics").glob("*.csv"))
     assert len(names) > 3
     for name in names:
@@ -147,20 +147,16 @@ def _wait(is_so: Callable[[], bool], run: KernelRun) -> None:
         time.sleep(0.02)
 
 
-def losses_of_steps(
-    folder: Path, kernel: str, dataset: Path, params: dict[str, Any], batch: int
-) -> tuple[list[float], list[float]]:
-    """Of each step of one process, and of two ranks with the same batch together. No random changes."""
-    schema_params = schema(kernel)["properties"]["training_params"]["properties"]
-    still = {"flip_horizontal": False, "flip_vertical": False, "brightness": 0, "contrast": 0, "shift": 0, "zoom": 0}
-    plain = params | {name: value for name, value in still.items() if name in schema_params} | {"amp": "off"}
-    found = []
-    for ranks in (1, 2):
-        now = plain | {"batch_size": batch // ranks}
-        run = make_run(folder / str(ranks), kernel, dataset, params=now, ranks=ranks)
-        assert run.finish(ranks=ranks) == 0, run.log
-        found.append([float(row[1]) for row in run.metrics("batch_loss")[1:]])
-    return found[0], found[1]
+def still(kernel: str, params: dict[str, Any]) -> dict[str, Any]:
+    """`params` without random changes of the images, in full precision."""
+    changes = {"flip_horizontal": False, "flip_vertical": False, "brightness": 0, "contrast": 0, "shift": 0, "zoom": 0}
+    known = schema(kernel)["properties"]["training_params"]["properties"]
+    return params | {name: value for name, value in changes.items() if name in known} | {"amp": "off"}
+
+
+def losses(run: KernelRun) -> list[float]:
+    """Of the training, step for step where an epoch has no more than ten."""
+    return [float(row[1]) for row in run.metrics("batch_loss")[1:]]
 
 
 def run_predict(model: Path, images: list[str], *options: str) -> list[dict[str, Any]]:
