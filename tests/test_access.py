@@ -61,6 +61,10 @@ EXPECTED = {
     "models:train": form(Role.LABELLER),
     "models:train_form": post(Role.LABELLER),
     "models:train_check": post(Role.LABELLER),
+    "models:compare": read(),
+    "models:compare_search": read(),
+    "models:compare_metrics": read(),
+    "models:compare_csv": read(),
     "models:detail": read(),
     "models:edit": post(Role.LABELLER),
     "models:states": read(),
@@ -182,6 +186,8 @@ class World:
 
     def url(self, name: str) -> str:
         namespace = name.partition(":")[0]
+        if name == "models:compare_csv":  # of which models and which of their curves
+            return f"{reverse(name, args=[self.project.code])}?model={self.model.pk}&chart=loss"
         return reverse(name, kwargs=self._arguments(namespace, name)) if namespace != name else reverse(name)
 
     def _arguments(self, namespace: str, name: str) -> dict[str, Any]:

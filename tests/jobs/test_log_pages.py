@@ -91,7 +91,7 @@ def test_best_and_last_stand_below_the_graphs_with_their_files(page, make):
     measured(job, (0, 0.9), (1, 0.2), (2, 0.5), series="train_loss")
     html = page("jobs:detail", job.pk)
     assert 'data-active="true"' in html
-    assert re.search(r"<strong>0.2</strong>.*?>1</td>.*?>0.5</td>", html, re.DOTALL)
+    assert re.search(r"<strong>0.2</strong>.*?step</span> 1</td>.*?>0.5</td>", html, re.DOTALL)
     assert reverse("jobs:metrics_csv", args=["valves", job.pk, "loss"]) in html
     assert "every 10s" in html
     Job.objects.update(state=State.SUCCEEDED)

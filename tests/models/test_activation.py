@@ -135,7 +135,9 @@ def test_models_are_compared_over_exactly_the_same_data(shop):
     found = champion.contest(worse, better)
     line = next(line for line in found.lines if line.name == "accuracy")
     assert (line.on, line.candidate, line.champion, line.is_worse) == ("parts-val", 0.5, 1.0, True)
-    assert found.warnings == ["accuracy on parts-val is lower than that of the active model."]
+    assert found.warnings == [
+        f"{name} on parts-val is lower than that of the active model." for name in ("accuracy", "macro_f1")
+    ]
     assert champion.contest(better, worse).warnings == []
 
 

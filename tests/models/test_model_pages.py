@@ -76,7 +76,7 @@ def test_best_and_last_follow_the_kernels_own_goals(shop, bobs):
     model = shop.finished(rows=3)
     scores = bobs.get(model.get_absolute_url()).context["scores"]
     assert scores["accuracy"]["accuracy"] | {"count": 0} == {
-        "last": 0.75, "best": 0.75, "best_at": 3, "goal": "max", "count": 0,
+        "last": 0.75, "best": 0.75, "best_at": 3, "goal": "max", "count": 0, "x": "step",
     }  # fmt: skip
     assert (scores["loss"]["val_loss"]["goal"], scores["loss"]["val_loss"]["best_at"]) == ("min", 3)
 
