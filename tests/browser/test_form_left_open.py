@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.browser.conftest import at, log_in
+from tests.browser.conftest import at, log_in, without_polls
 from tests.browser.test_journeys import choose
 from tests.browser.test_train_form import checked, ready, swapped
 
@@ -42,6 +42,7 @@ def form(open_page, portal):
         with checked(page):
             page.locator("[name='params.rows']").fill("7")
         ready(page)
+        without_polls(page)
         return page
 
     return show
@@ -87,10 +88,9 @@ def test_while_the_web_is_down_nothing_typed_is_lost_and_it_says_so(form, regist
 
 def test_after_another_login_in_another_window_it_goes_on(form, register, open_page):
     page = form(register("left-open", "1"))
-    other = page.context.new_page()
-    page.context.clear_cookies()
+    other = open_page(stranger=True)
     log_in(other)
-    other.close()
+    page.context.add_cookies(other.context.cookies())
     with page.expect_response(lambda answer: answer.url.endswith("/check/") and answer.status == 200):
         page.locator("[name='params.lr']").fill("0.125")
     open_page.said.clear()  # Chromium reports the 403 with which the old token was refused

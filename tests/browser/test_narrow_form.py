@@ -107,7 +107,7 @@ def test_the_batch_card_works_without_scripts(form):
     page.get_by_role("button", name="Check").click()
     page.locator("[id='values-batch.rows.mode']").get_by_text("3 values").wait_for()
     page.get_by_role("button", name="Start 3 trainings").click()
-    assert page.locator(".sweep-confirm").get_by_text("Start 3 trainings?").is_visible()
+    page.locator(".sweep-confirm").get_by_text("Start 3 trainings?").wait_for()
 
 
 @pytest.mark.parametrize("width", [1440, 1024, 390])

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.browser.conftest import PASSWORD, at, wait_for
+from tests.browser.conftest import PASSWORD, at, wait_for, without_polls
 from tests.browser.test_journeys import choose
 
 pytestmark = pytest.mark.browser
@@ -239,6 +239,7 @@ def test_what_was_typed_is_there_again_after_the_session_had_ended(rich):
     page = rich()
     with checked(page):
         page.locator("[name='params.note']").fill("kept")
+    without_polls(page)
     page.context.clear_cookies(name="sessionid")
     with checked(page):
         page.locator("[name='params.epochs']").fill("8")
