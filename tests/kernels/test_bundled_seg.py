@@ -12,8 +12,8 @@ from kernels_app.contract.results import missing, read_annotations, read_summary
 
 from .makers import (
     KernelRun,
-    interrupted,
     assert_same_training,
+    interrupted,
     losses,
     make_run,
     run_predict,
