@@ -89,6 +89,17 @@ def test_every_setting_is_explained_in_both_languages(name):
         assert bool(about["x-ko"].get("unit")) == is_word, key
 
 
+def test_every_choice_has_a_name(name):
+    """Those of words, not of products, in Korean too."""
+    for key, about in schema(name)["properties"]["training_params"]["properties"].items():
+        assert "enum" not in about, key
+        for choice in about.get("oneOf", []):
+            assert choice["title"], key
+            assert (
+                key in ("architecture", "decoder", "detector") or choice["title"] == choice["const"] or choice.get("x-ko")
+            )
+
+
 def test_the_program_knows_the_settings_of_the_schema_and_no_others(name):
     tree = ast.parse(packing.package_files(name)["train.py"])
     settings = next(n for n in ast.walk(tree) if isinstance(n, ast.ClassDef) and n.name == "Settings")
