@@ -56,7 +56,7 @@ class DatasetCard:
 
     @property
     def count(self) -> str:
-        more = [_("%(n)s not reviewed") % {"n": f"{self.unreviewed:,}"}] if self.unreviewed else []
+        more = [_("not reviewed: %(n)s") % {"n": f"{self.unreviewed:,}"}] if self.unreviewed else []
         if self.labelled == self.images:
             text = ngettext("%(n)s image", "%(n)s images", self.images) % {"n": f"{self.images:,}"}
         else:
