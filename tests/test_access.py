@@ -187,7 +187,7 @@ class World:
     def url(self, name: str) -> str:
         namespace = name.partition(":")[0]
         if name == "models:compare_csv":  # of which models and which of their curves
-            return f"{reverse(name, args=[self.project.code])}?model={self.model.pk}&chart=loss"
+            return f"{reverse(name, args=[self.project.code])}?model={self.model.pk}&chart=loss%2Ftrain_loss"
         return reverse(name, kwargs=self._arguments(namespace, name)) if namespace != name else reverse(name)
 
     def _arguments(self, namespace: str, name: str) -> dict[str, Any]:
