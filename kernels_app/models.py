@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tomllib
 from pathlib import Path
 from typing import Any, Self
 
@@ -11,6 +12,7 @@ from django.db.models import Q
 from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
 
+from jobs import limits
 from projects_app.models import ModelType, Project, TrainingType, User
 
 
@@ -72,6 +74,15 @@ class Kernel(models.Model):
     @property
     def folder(self) -> Path:
         return settings.TRAINPORTAL_HOME / "kernels" / str(self.pk)
+
+    @property
+    def limits(self) -> dict[str, Any]:
+        """`[limits]` of its kernel.toml: what a run of it may take, where that differs from the installation's."""
+        try:
+            found = tomllib.loads((self.folder / "kernel.toml").read_text(encoding="utf-8")).get("limits", {})
+        except (OSError, ValueError):
+            return {}
+        return {} if limits.faults(found) else found
 
     @property
     def types(self) -> list[str]:
