@@ -65,7 +65,7 @@ def story(job: Job, last: str) -> str:
 def _why(folder: Path, output: Path, code: int | None) -> str:
     """The most specific text there is: the kernel's `failure` file, the last traceback line, the exit code."""
     try:
-        with (output / results.FAILURE).open("rb") as file:
+        with logs.open_plain(output / results.FAILURE) as file:
             said = file.read(results.FAILURE_LIMIT).decode("utf-8", "replace").strip()
     except OSError:
         said = ""

@@ -98,14 +98,14 @@ class Supervisor:
         """Write the run folder, start the program, and only then say RUNNING. Each step may have been done before."""
         launcher, attempt = self._launcher(), self.job.resumes
         handle = launcher.find(self.folder, attempt)  # an earlier runner may have died before it could say so
-        if handle is None and self.job.renew(self.epoch):
-            if self.job.resumes:
-                self._keep_partial()
-            self._end(State.CANCELLED, _("Cancelled before it started."))
-            return
         if handle is None:
-            launch = self.kind.prepare(self.job, self.folder, resume=self._make_way())
-            self.job.renew(self.epoch)
+            is_cancelled = self.job.renew(self.epoch)
+            launch = None if is_cancelled else self.kind.prepare(self.job, self.folder, resume=self._make_way())
+            if launch is None or self.job.renew(self.epoch):
+                if self.job.resumes:
+                    self._keep_partial()
+                self._end(State.CANCELLED, _("Cancelled before it started."))
+                return
             handle = launcher.start(
                 launch, attempt=attempt, grace=settings.JOB_GRACE, log_limit=self.limits.log, host=hosts.name()
             )

@@ -6,13 +6,22 @@ from typing import cast
 
 from django.conf import settings
 from django.contrib import messages
-from django.http import FileResponse, Http404, HttpRequest, HttpResponse, HttpResponseBase, JsonResponse
+from django.http import (
+    FileResponse,
+    Http404,
+    HttpRequest,
+    HttpResponse,
+    HttpResponseBase,
+    JsonResponse,
+    StreamingHttpResponse,
+)
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_POST
 
 from jobs import charts, kinds, listing, logs, queue, runfolder
 from jobs.curves import storing, tables
+from jobs.enclosure import logcut
 from jobs.models import HELD, Job, State
 from kernels_app.contract import results
 from projects_app.access import project_view
@@ -104,12 +113,11 @@ def log(request: HttpRequest, project: Project, pk: int) -> HttpResponse:
 def log_download(request: HttpRequest, project: Project, pk: int) -> HttpResponseBase:
     job = _job(project, pk)
     try:
-        file = runfolder.log(job).open("rb")
+        parts = logs.parts(runfolder.log(job))
     except OSError as error:
         raise Http404(_("This job has no log.")) from error
-    return FileResponse(
-        file, as_attachment=True, filename=f"job-{job.pk}.log", content_type="text/plain; charset=utf-8"
-    )
+    name = f'attachment; filename="job-{job.pk}.log"'
+    return StreamingHttpResponse(parts, content_type="text/plain; charset=utf-8", headers={"Content-Disposition": name})
 
 
 @require_GET
@@ -143,7 +151,7 @@ def metrics_csv(request: HttpRequest, project: Project, pk: int, chart: str) -> 
     if not curves:  # only names the ingest met: `chart` cannot lead elsewhere
         raise Http404
     try:
-        file = (runfolder.output(job) / results.METRICS / f"{chart}.csv").open("rb")
+        file = logs.open_plain(runfolder.output(job) / results.METRICS / f"{chart}.csv")
     except OSError:
         return tables.answer(f"{chart}.csv", tables.chart_rows(curves))
     return FileResponse(file, as_attachment=True, filename=f"{chart}.csv", content_type="text/csv")
@@ -196,7 +204,17 @@ def _log(job: Job, start: int | None) -> dict[str, object]:
     text, end, size = logs.read(path, start)
     if not job.is_active and 0 < size - end < logs.CHUNK:  # nobody will finish the last line any more
         text, end = text + logs.tail(path, size - end), size
-    return {"text": text, "end": end, "size": size, "more": job.is_active or end < size, "cut": size > logs.OPENING}
+    cut = logcut.cut_of(path)
+    kept = size - (cut.until - cut.at) if cut else size
+    more = job.is_active or end < size
+    return {
+        "text": text,
+        "end": end,
+        "size": kept,
+        "more": more,
+        "cut": size > logs.OPENING,
+        "lost": cut.lost if cut else 0,
+    }
 
 
 def _job(project: Project, pk: int) -> Job:

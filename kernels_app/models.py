@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tomllib
 from pathlib import Path
 from typing import Any, Self
 
@@ -12,6 +13,7 @@ from django.urls import reverse
 from django.utils.translation import get_language
 from django.utils.translation import gettext_lazy as _
 
+from jobs import limits
 from projects_app.models import ModelType, Project, TrainingType, User
 
 
@@ -80,6 +82,15 @@ class Kernel(models.Model):
         """Its description in the language of the reader, else in the one it has."""
         is_korean = (get_language() or "").startswith("ko")
         return self.description_ko if is_korean and self.description_ko else self.description
+
+    @property
+    def limits(self) -> dict[str, Any]:
+        """`[limits]` of its kernel.toml: what a run of it may take, where that differs from the installation's."""
+        try:
+            found = tomllib.loads((self.folder / "kernel.toml").read_text(encoding="utf-8")).get("limits", {})
+        except (OSError, ValueError):
+            return {}
+        return {} if limits.faults(found) else found
 
     @property
     def types(self) -> list[str]:

@@ -11,6 +11,7 @@ from typing import Any
 from django.apps import AppConfig
 from django.db import connections, transaction
 
+from jobs import limits
 from kernels_app import schema
 from kernels_app.bundled import packing
 from kernels_app.models import Kernel, KernelState
@@ -98,6 +99,8 @@ def _about(files: dict[str, bytes]) -> dict[str, str]:
     for key, value in about.items():
         if not isinstance(value, str) or (key not in OPTIONAL and not value.strip()):
             raise BadKernel(f"kernel.toml: {key} must be a text; it is {value!r}")
+    if wrong := limits.faults(found.get("limits", {})):
+        raise BadKernel("kernel.toml: [limits] " + "; ".join(wrong))
     return about
 
 

@@ -99,7 +99,14 @@ class TrainOrder:
         snapshot = self.snapshot or snapshots.take(
             self.project, self.model_type, train=self.train, validation=self.validation
         )
-        job = Job.submit(project=self.project, kind="training", title=self.name, created_by=user, devices=self.devices)
+        job = Job.submit(
+            project=self.project,
+            kind="training",
+            title=self.name,
+            created_by=user,
+            devices=self.devices,
+            limits=self.kernel.limits,
+        )
         model = TrainedModel.objects.create(
             project=self.project,
             name=self.name,
@@ -230,7 +237,14 @@ class ValidationOrder:
             if reason := model.why_not_validated():
                 raise OrderRefused([Complaint("model", reason)])
             title = f"{model.name}: {Operation(self.operation).name.lower()}"
-            job = Job.submit(project=model.project, kind="validation", title=title, created_by=user, devices=1)
+            job = Job.submit(
+                project=model.project,
+                kind="validation",
+                title=title,
+                created_by=user,
+                devices=1,
+                limits=self.kernel.limits,
+            )
             validation = Validation.objects.create(
                 project=model.project,
                 model=model,
