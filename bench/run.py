@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import sys
 import traceback
 from collections.abc import Sequence
 from importlib import import_module
@@ -16,7 +15,7 @@ from bench.table import MeasurementFailed, Row
 
 def benches(names: Sequence[str], options: Options) -> int:
     """The exit code: 1 where a figure could not be measured. A goal that is missed is no failure: machines differ."""
-    print(f"{os.cpu_count()} cores, load {_load()}; SQLite; preparing …", file=sys.stderr, flush=True)
+    table.say(f"{os.cpu_count()} cores, load {table.load()}; SQLite; preparing …")
     rows: list[Row] = []
     failed: list[str] = []
     with prepared(options) as portal:
@@ -25,12 +24,7 @@ def benches(names: Sequence[str], options: Options) -> int:
             found, error = _one(name, portal)
             rows += found
             failed += [f"{name}: {error}"] if error else []
-    if rows:
-        print("\n".join(table.lines(rows)), flush=True)
-    print(f"load at the end {_load()}", file=sys.stderr)
-    for line in failed:
-        print(f"not measured: {line}", file=sys.stderr)
-    return 1 if failed else 0
+    return table.show(rows, failed)
 
 
 def _one(name: str, portal: Portal) -> tuple[list[Row], str]:
@@ -44,7 +38,3 @@ def _one(name: str, portal: Portal) -> tuple[list[Row], str]:
     except Exception as error:
         traceback.print_exc()
         return [], repr(error)
-
-
-def _load() -> str:
-    return " ".join(f"{load:.2f}" for load in os.getloadavg())

@@ -30,12 +30,16 @@ class ClassFacts:
 
 @dataclass(frozen=True)
 class Facts:
-    """One set: all its datasets together. `ignored`: labels of other types of the same training type, by their code."""
+    """One set: all its datasets together. `ignored`: labels of other types of the same training type, by their code.
+
+    `unreviewed`: images that a model labelled and nobody looked at.
+    """
 
     images: int  # all
     labelled: int  # those that the kernel will see
     classes: list[ClassFacts]
     ignored: tuple[tuple[str, int], ...] = ()
+    unreviewed: int = 0
 
     @property
     def unlabelled(self) -> int:
@@ -62,6 +66,7 @@ def state(model_type: ModelType, datasets: Sequence[Dataset]) -> tuple[Any, ...]
         n=Count("pk"),
         last=Max("pk"),
         labelled=Sum("pk", filter=labelled),
+        unreviewed=Sum("pk", filter=Q(needs_review=True)),
         meta=Sum(Length(Cast("meta", TextField()))),
     )
     verdict = Coalesce(Cast("verdict", IntegerField()), 2)
@@ -77,12 +82,13 @@ def state(model_type: ModelType, datasets: Sequence[Dataset]) -> tuple[Any, ...]
 def count(
     model_type: ModelType, codes: Sequence[str], train: Iterable[Dataset], validation: Iterable[Dataset]
 ) -> tuple[Facts, Facts]:
-    """Count both sets: four statements, however many datasets, images and classes there are. `codes`: the classes."""
+    """Count both sets: five statements, however many datasets, images and classes there are. `codes`: the classes."""
     sets = (list(train), list(validation))
     both = [*sets[0], *sets[1]]
     learns = set(model_type.annotation_types.values_list("pk", flat=True))
     images = _images(Image.objects.filter(dataset__in=both))
     seen = _images(labelled_images(both, model_type))
+    unreviewed = _images(labelled_images(both, model_type).filter(needs_review=True))
     rows = _labels(model_type, both)
     found = []
     for datasets in sets:
@@ -91,7 +97,7 @@ def count(
         learnt = [row for row in mine if row["annotation_type"] in learns]
         others = [row for row in mine if row["annotation_type"] not in learns]
         classes = _classes(model_type, codes, learnt)
-        found.append(Facts(_sum(images, own), _sum(seen, own), classes, _ignored(others)))
+        found.append(Facts(_sum(images, own), _sum(seen, own), classes, _ignored(others), _sum(unreviewed, own)))
     return found[0], found[1]
 
 
@@ -114,7 +120,7 @@ def _images(images: Any) -> dict[int, int]:
 
 def _labels(model_type: ModelType, datasets: Iterable[Dataset]) -> list[dict[str, Any]]:
     """Labels of the model type's training type: a row a dataset, type, category and verdict."""
-    labels = Annotation.objects.filter(
+    labels = Annotation.objects.meant().filter(
         image__dataset__in=datasets, annotation_type__training_type=model_type.training_type, is_roi=False
     )
     by = ("image__dataset", "annotation_type", "annotation_type__code", "category__code", "verdict")

@@ -36,7 +36,7 @@ def write_dataset(
     view = View(folder, set(classes), tuple(image_types))
     for split, datasets in (("train", list(train)), ("validation", list(validation))):
         if datasets:
-            found = [row for row in rows(datasets, model_type) if view.is_complete(row)]
+            found = complete_rows(datasets, model_type, view.image_types)
             _WRITERS[TrainingType(model_type.training_type)](view, split, found)
 
 
@@ -52,12 +52,25 @@ def write_inputs(
     data.write_labels(folder, classes)
     view = View(folder, set(classes), tuple(image_types))
     is_rc = model_type.training_type == TrainingType.RC
-    found = [row for row in rows(datasets, model_type, only_labelled=False) if view.is_complete(row)]
+    found = complete_rows(datasets, model_type, view.image_types, only_labelled=False)
     samples: list[data.ClSample | data.RcSample] = []
     for row in found:
         path = view.place(row)
         samples += view.regions(row, path, judged=False) if is_rc else [data.ClSample(path)]
     data.write_files(folder, samples)
+
+
+def complete_rows(
+    datasets: Iterable[Dataset], model_type: ModelType, image_types: Iterable[str] = (), *, only_labelled: bool = True
+) -> list[Row]:
+    """The images that a run sees: those that have a picture of every image type that it asks for."""
+    suffixes = tuple(image_types)
+    return [row for row in rows(datasets, model_type, only_labelled=only_labelled) if _is_complete(row, suffixes)]
+
+
+def _is_complete(row: Row, suffixes: tuple[str, ...]) -> bool:
+    names = (row.image.name, *(sibling.suffix for sibling in row.siblings))
+    return all(any(name.endswith(suffix) for name in names) for suffix in suffixes)
 
 
 @dataclass
@@ -68,11 +81,6 @@ class View:
     classes: set[str]
     image_types: tuple[str, ...] = ()
     _made: set[Path] = field(default_factory=set)
-
-    def is_complete(self, row: Row) -> bool:
-        """Whether the part has a picture of every image type that the run asks for."""
-        names = (row.image.name, *(sibling.suffix for sibling in row.siblings))
-        return all(any(name.endswith(suffix) for name in names) for suffix in self.image_types)
 
     def place(self, row: Row) -> str:
         """Give the image and its siblings their places; the absolute path of the image."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
 from django.conf import settings
 from django.db import models
@@ -56,6 +56,9 @@ class Dataset(models.Model):
     format = models.CharField(_("imported from"), max_length=32, blank=True)
     is_synthetic = models.BooleanField(_("drawn by the portal"), default=False)
     problems = models.JSONField(_("problems"), default=dict, blank=True, help_text=_("How often each was met."))
+    compares = models.BooleanField(
+        _("compares"), default=False, help_text=_("Generated labels stand beside people's: nobody learns from them.")
+    )
     cloned_from = models.ForeignKey(
         "self", models.SET_NULL, null=True, blank=True, related_name="clones", verbose_name=_("cloned from")
     )
@@ -89,7 +92,7 @@ class Dataset(models.Model):
         """How often each label stands in this set: `training_type`, `code` (category, verdict or type), `count`."""
         labels = Annotation.objects.filter(image__dataset=self, is_roi=False)
         if model_type is not None:
-            labels = labels.filter(annotation_type__in=model_type.annotation_types.all())
+            labels = labels.meant().filter(annotation_type__in=model_type.annotation_types.all())
         rows = labels.values(
             "annotation_type__training_type", "annotation_type__code", "category__code", "verdict"
         ).annotate(count=models.Count("pk"), images=models.Count("image", distinct=True))
@@ -116,7 +119,7 @@ def labelled_images(datasets: Iterable[Dataset], model_type: ModelType) -> model
     images = Image.objects.filter(dataset__in=list(datasets))
     if model_type.training_type in (TrainingType.OD, TrainingType.SEG):
         return images.filter(**{labelled_field(model_type.training_type): True})
-    labels = Annotation.objects.filter(annotation_type__in=model_type.annotation_types.all())
+    labels = Annotation.objects.meant().filter(annotation_type__in=model_type.annotation_types.all())
     return images.filter(pk__in=labels.values("image"))
 
 
@@ -136,6 +139,9 @@ class Image(models.Model):
     labelled_rc = models.BooleanField(default=False)
     labelled_od = models.BooleanField(default=False)
     labelled_seg = models.BooleanField(default=False)
+    needs_review = models.BooleanField(
+        _("to be reviewed"), default=False, help_text=_("A model labelled it, and nobody looked at that yet.")
+    )
 
     class Meta:
         ordering = ["position", "pk"]
@@ -172,6 +178,12 @@ class ShapeKind(models.TextChoices):
     POLYGON = "polygon", _("Polygon")
 
 
+class AnnotationQuerySet(models.QuerySet["Annotation"]):
+    def meant(self) -> Self:
+        """Those that teach or judge: all but what a validation put beside the labels of people, to compare."""
+        return self.exclude(is_generated=True, image__dataset__compares=True)
+
+
 class Annotation(models.Model):
     """One label on one image. CL: a category; RC: a rectangle and a verdict; OD, SEG: a shape; ROI: a shape, no type.
 
@@ -189,6 +201,8 @@ class Annotation(models.Model):
     score = models.FloatField(_("score"), null=True, blank=True)
     is_generated = models.BooleanField(_("generated"), default=False)
     is_roi = models.BooleanField(_("region of interest"), default=False)
+
+    objects = AnnotationQuerySet.as_manager()
 
     class Meta:
         ordering = ["pk"]

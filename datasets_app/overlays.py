@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from datasets_app.models import Annotation, Dataset, Image, labelled_field
@@ -23,6 +23,7 @@ class Drawn:
     x: float = 0
     y: float = 0
     size: str = ""
+    is_generated: bool = False
 
 
 @dataclass
@@ -93,6 +94,13 @@ def tiles(images: Iterable[Image], labels: list[LabelRow], *, fine: bool = False
     return list(found.values())
 
 
+def numbered(label: Annotation, number: int) -> Drawn:
+    """A label in the order of a list beside the image, and with its number."""
+    code = label.annotation_type.code if label.annotation_type else ""
+    text = f"{number} {_text(code, label.verdict)}"
+    return _shape(text, number % COLOURS, label.points, label.kind, fine=True)
+
+
 def of_preview(shown: dict[str, Any], colours: dict[str, int]) -> dict[str, Any]:
     """An image of an upload, as the template of a tile takes it."""
     shapes = [
@@ -116,7 +124,8 @@ def _drawn(label: Annotation, colours: dict[str, int], *, fine: bool) -> Drawn:
     code = label.category.code if label.category else kind
     colour = colours.get(_key(kind, code, label.verdict), 0)
     text = _text(code, label.verdict)
-    return _shape(text, colour, label.points, label.kind, fine=fine) if label.points else Drawn(text, colour)
+    drawn = _shape(text, colour, label.points, label.kind, fine=fine) if label.points else Drawn(text, colour)
+    return replace(drawn, is_generated=label.is_generated)
 
 
 def _shape(text: str, colour: int, points: list[list[float]], kind: str, *, fine: bool) -> Drawn:

@@ -51,6 +51,7 @@ def of_sets(
         *_one_sided(model_type, train),
         *_ignored(model_type, train, validation),
         *_left_out(train, validation),
+        *_unreviewed(train, validation),
     ]
     order = ("loud", "warning", "info")
     found = [replace(remark, message=fluent(remark.message)) for remark in found]
@@ -210,3 +211,26 @@ def _left_out(train: Facts, validation: Facts) -> Iterator[Remark]:
         )
         numbers = {"n": n, "train": train.unlabelled, "validation": validation.unlabelled}
         yield Remark("info", text % numbers)
+
+
+# --- what a model labelled --------------------------------------------------------------------------------------------
+
+
+def _unreviewed(train: Facts, validation: Facts) -> Iterator[Remark]:
+    if n := validation.unreviewed:
+        text = ngettext(
+            "%(n)d validation image was labelled by a model and nobody reviewed it: the figures will say how well the "
+            "new model agrees with that one. Review the labels first.",
+            "%(n)d validation images were labelled by a model and nobody reviewed them: the figures will say how well "
+            "the new model agrees with that one. Review the labels first.",
+            n,
+        )
+        yield Remark("warning", text % {"n": n})
+    if n := train.unreviewed:
+        text = ngettext(
+            "%(n)d training image was labelled by a model and nobody reviewed it: what is wrong there is learnt too.",
+            "%(n)d training images were labelled by a model and nobody reviewed them: what is wrong there is learnt "
+            "too.",
+            n,
+        )
+        yield Remark("info", text % {"n": n})

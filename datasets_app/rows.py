@@ -20,13 +20,16 @@ class Row:
 
 
 def rows(datasets: Iterable[Dataset], model_type: ModelType, *, only_labelled: bool = True) -> list[Row]:
-    """The images of these datasets in their order; `only_labelled`: those that somebody labelled for `model_type`."""
+    """The images of these datasets in their order; `only_labelled`: those that somebody labelled for `model_type`.
+
+    Without the labels that a validation put beside those of people.
+    """
     chosen = list(datasets)
     images = (
         labelled_images(chosen, model_type) if only_labelled else Image.objects.filter(dataset__in=chosen)
     ).order_by("dataset", "position", "pk")
     types = list(model_type.annotation_types.values_list("pk", flat=True))
-    found = Annotation.objects.filter(image__dataset__in=chosen).select_related("annotation_type", "category")
+    found = Annotation.objects.meant().filter(image__dataset__in=chosen).select_related("annotation_type", "category")
     labels: dict[int, list[Annotation]] = defaultdict(list)
     for one in found.order_by("pk").iterator(chunk_size=5000):
         if one.is_roi or one.annotation_type_id in types:

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from datasets_app import views, views_files, views_import
+from datasets_app import views, views_files, views_import, views_review
 
 app_name = "datasets"
 urlpatterns = [
@@ -18,4 +18,7 @@ urlpatterns = [
     path("<int:pk>/edit/", views.edit, name="edit"),
     path("<int:pk>/delete/", views.delete, name="delete"),
     path("<int:pk>/images/<int:image>/", views.image_page, name="image"),
+    path("<int:pk>/review/", views_review.review, name="review"),
+    path("<int:pk>/review/undo/", views_review.undo, name="review_undo"),
+    path("<int:pk>/review/<int:image>/", views_review.decide, name="review_decide"),
 ]

@@ -12,15 +12,14 @@ from django.db.models.functions import Coalesce
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import get_object_or_404, redirect, render
 from django.template.defaultfilters import filesizeformat
-from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_GET, require_POST
 
-from datasets_app import deleting, overlays, problems
+from datasets_app import deleting, overlays, problems, reviewing
 from datasets_app.models import Annotation, Blob, Dataset, Image, ImageFile, Split, labelled_field
 from datasets_app.plan_checks import NAME_LENGTH
-from datasets_app.views_files import SHOWN
+from datasets_app.views_files import picture_url
 from projects_app.access import project_view
 from projects_app.listing import ordered, page_of
 from projects_app.models import Project, Role, TrainingType
@@ -34,6 +33,7 @@ ORDERS = {
     "who": "created_by__username",
     "when": "created_at",
 }
+_RELATED = ("created_by", "project", "made_by__model", "made_by__project")
 GALLERY_SIZES = (60, 120, 240)
 LABELLED = Q(labelled_cl=True) | Q(labelled_rc=True) | Q(labelled_od=True) | Q(labelled_seg=True)
 
@@ -61,7 +61,7 @@ class EditForm(forms.ModelForm):
 def dataset_list(request: HttpRequest, project: Project) -> HttpResponse:
     """Every dataset of the project, counted in a handful of statements."""
     found = _filtered(
-        request, _counted(Dataset.objects.filter(project=project).select_related("created_by", "project"))
+        request, _counted(Dataset.objects.filter(project=project).select_related("created_by", "project", "made_by"))
     )
     rows, sort = ordered(request, found, ORDERS)
     page = page_of(request, rows)
@@ -133,7 +133,7 @@ def image_page(request: HttpRequest, project: Project, pk: int, image: int) -> H
         "dataset": dataset,
         "image": shown,
         "tile": overlays.tiles([shown], labels, fine=True)[0],
-        "picture_url": _picture_url(project, shown),
+        "picture_url": picture_url(project, shown),
         "previous": among.filter(before).order_by("-position", "-pk").values_list("pk", flat=True).first(),
         "next": among.filter(after).values_list("pk", flat=True).first(),
         "number": among.filter(before).count() + 1,
@@ -144,15 +144,8 @@ def image_page(request: HttpRequest, project: Project, pk: int, image: int) -> H
     return render(request, "datasets/image.html", context)
 
 
-def _picture_url(project: Project, image: Image) -> str:
-    """The original, or a JPEG of it where browsers do not draw its kind."""
-    if image.blob.content_type in SHOWN:
-        return reverse("datasets:file", args=[project.code, image.pk])
-    return reverse("datasets:thumb", args=[project.code, image.pk]) + "?large=1"
-
-
 def _dataset(project: Project, pk: int) -> Dataset:
-    return get_object_or_404(Dataset.objects.select_related("created_by", "project"), project=project, pk=pk)
+    return get_object_or_404(Dataset.objects.select_related(*_RELATED), project=project, pk=pk)
 
 
 def _counted(datasets: QuerySet[Dataset]) -> QuerySet[Dataset]:
@@ -161,6 +154,7 @@ def _counted(datasets: QuerySet[Dataset]) -> QuerySet[Dataset]:
     return datasets.annotate(
         image_count=_count(images, "dataset"),
         labelled_count=_count(images.filter(LABELLED), "dataset"),
+        unreviewed_count=_count(images.filter(needs_review=True), "dataset"),
         label_count=_count(Annotation.objects.filter(image__dataset=OuterRef("pk"), is_roi=False), "image__dataset"),
     )
 
@@ -213,6 +207,7 @@ def _detail_context(request: HttpRequest, dataset: Dataset, form: EditForm) -> d
         "size": _size(dataset),
         "problems": [(problems.sentence(code), count) for code, count in dataset.problems.items()],
         "dependants": deleting.dependants(dataset),
+        "review": reviewing.progress(dataset),
         "filtered": any(request.GET.get(key) for key in ("q", "label", "labelled")),
         "gallery_sizes": ",".join(map(str, GALLERY_SIZES)),
         "may_edit": dataset.project.allows(request.user, Role.LABELLER),  # type: ignore[arg-type]
@@ -230,7 +225,10 @@ def _filtered_images(request: HttpRequest, images: QuerySet[Image]) -> QuerySet[
     if text := request.GET.get("q", "").strip():
         images = images.filter(name__icontains=text)
     if labelled := request.GET.get("labelled", ""):
-        images = images.filter(LABELLED) if labelled == "yes" else images.exclude(LABELLED)
+        if labelled == "generated":
+            images = images.filter(needs_review=True)
+        else:
+            images = images.filter(LABELLED) if labelled == "yes" else images.exclude(LABELLED)
     if label := request.GET.get("label", ""):
         kind, _colon, answer = label.partition(":")
         found = Annotation.objects.filter(image=OuterRef("pk"), annotation_type__code=kind, is_roi=False)

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from django.http import FileResponse, Http404, HttpRequest, HttpResponseBase, HttpResponseNotModified
 from django.shortcuts import get_object_or_404
+from django.urls import reverse
 from django.views.decorators.http import require_GET
 
 from datasets_app.blobs import thumbnail_path
@@ -50,6 +51,13 @@ def preview_image(request: HttpRequest, project: Project, pk: str, number: int) 
     if not path.exists():
         _make(source_of(draft).image_path(shown[number]["path"]), path, THUMBNAIL)
     return _picture(request, path, "image/jpeg", f"{draft.pk}-{number}")
+
+
+def picture_url(project: Project, image: Image) -> str:
+    """The original, or a JPEG of it where browsers do not draw its kind."""
+    if image.blob.content_type in SHOWN:
+        return reverse("datasets:file", args=[project.code, image.pk])
+    return reverse("datasets:thumb", args=[project.code, image.pk]) + "?large=1"
 
 
 def _image(project: Project, pk: int) -> Image:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import subprocess
 import sys
 
 from django.conf import settings
 
-from jobs import hosts, queue, runfolder
+from jobs import hosts, locks, queue, runfolder
+from jobs.enclosure import processes
 from jobs.models import Host, Job
 
 logger = logging.getLogger(__name__)
@@ -27,21 +29,27 @@ def fill(host: Host | None = None) -> list[Job]:
 def spawn(job: Job) -> bool:
     """Start the runner of a claimed job in a session of its own, so that it outlives this process.
 
-    False where this host cannot (a full disk, no more processes): the job is looked after when its lease runs out.
+    It is given its lock, so that it counts as alive from the first moment, however slowly it comes up. False where
+    this host cannot (a full disk, no more processes): the job is looked after when its lease runs out.
     """
     folder = runfolder.of(job)
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        with (folder / "runner.log").open("ab") as log:
-            subprocess.Popen(
-                [sys.executable, str(settings.BASE_DIR / "manage.py"), "runner", str(job.pk), str(job.epoch)],
+        with (folder / "runner.log").open("ab") as log, locks.hold(folder / runfolder.RUNNER_LOCK) as lock:
+            argv = ["runner", str(job.pk), str(job.epoch), "--lock", str(lock)]
+            process = subprocess.Popen(
+                [sys.executable, str(settings.BASE_DIR / "manage.py"), *argv],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
                 start_new_session=True,
-                close_fds=True,
+                pass_fds=[lock],
                 cwd="/",
             )
+            locks.say(lock, json.dumps(processes.named(process.pid)))
+    except locks.Busy:
+        logger.warning("job %s has a runner already", job.pk)
+        return False
     except OSError:
         logger.exception("the runner of job %s could not be started", job.pk)
         return False

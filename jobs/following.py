@@ -8,13 +8,14 @@ from django.conf import settings
 
 from jobs import hosts, queue, reaper, runner
 from jobs.models import Job, State
+from jobs.patience import patiently
 
 
 def wait(job: Job) -> Job:
     """Until the job has ended; some worker does the work."""
     while job.is_active:
         time.sleep(min(1.0, settings.JOB_POLL))
-        job = runner.patiently(lambda: Job.objects.get(pk=job.pk))  # noqa: B023 (called at once)
+        job = patiently(lambda: Job.objects.get(pk=job.pk))  # noqa: B023 (called at once)
     return job
 
 

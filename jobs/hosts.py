@@ -11,6 +11,7 @@ from pathlib import Path
 from django.conf import settings
 
 from jobs import clock
+from jobs.enclosure import processes
 from jobs.models import DeviceKind, Host
 
 # How long a thread of a kernel waits awake for the next piece of work. Measured on 2 cores with small convolutions:
@@ -23,11 +24,17 @@ MEMORY_LIMITS = ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limi
 OOM_COUNTERS = ("/proc/vmstat", "/sys/fs/cgroup/memory.events")
 
 
+def name() -> str:
+    """What this machine is called among the hosts."""
+    found: str = settings.TRAINPORTAL_HOST_NAME
+    return found
+
+
 def beat() -> Host:
     """Say that this host lives, and what it has. Returns its row."""
     names = gpu_names()
     facts = {
-        "boot_id": boot_id(),
+        "boot_id": processes.boot_id(),
         "device_kind": DeviceKind.GPU if names else DeviceKind.CPU,
         "devices": len(names) or settings.TRAINPORTAL_CPU_SLOTS,
         "device_names": list(names),
@@ -36,7 +43,7 @@ def beat() -> Host:
         "free_bytes": shutil.disk_usage(settings.TRAINPORTAL_HOME).free,
         "seen_at": clock.now(),
     }
-    host, _created = Host.objects.update_or_create(name=settings.TRAINPORTAL_HOST_NAME, defaults=facts)
+    host, _created = Host.objects.update_or_create(name=name(), defaults=facts)
     return host
 
 
@@ -54,14 +61,6 @@ def gpu_names() -> tuple[str, ...]:
         return tuple(str(pynvml.nvmlDeviceGetName(pynvml.nvmlDeviceGetHandleByIndex(n))) for n in range(count))
     finally:
         pynvml.nvmlShutdown()
-
-
-def boot_id() -> str:
-    """Changes when the machine restarts."""
-    try:
-        return Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
-    except OSError:
-        return ""
 
 
 def memory_bytes() -> int:

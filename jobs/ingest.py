@@ -6,25 +6,34 @@ commit fails. Whatever a file holds, reading it raises nothing: what cannot be u
 
 from __future__ import annotations
 
+import bisect
 import copy
 import os
 import stat
-from collections.abc import Callable, Iterable
+import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from django.db import transaction
 
 from jobs import clock
-from jobs.models import IngestCursor, Job, MetricPoint, storable
+from jobs.curves import storing, thinning
+from jobs.curves.storing import Row
+from jobs.metric_models import NAME_LIMIT
+from jobs.models import IngestCursor, Job, MetricCurve, storable
 from kernels_app.contract import metrics, results, status
 
-CHUNK = 4 * 1024 * 1024  # bytes read at a time
+CHUNK = 512 * 1024  # bytes read at a time
+AT_ONCE = 64_000  # points stored in one transaction, roughly: six bytes may be a row of 64 curves
 LINE_LIMIT = 256 * 1024  # bytes; what is longer than this without an end is no line
 FILE_LIMIT = 100  # metrics files looked at
-NAME_LIMIT = 100  # characters of a chart's or a curve's name
+BUDGET = 2.0  # seconds of one step: whoever reads has other things to do, as to renew the lease
+TIMES = 200  # points whose times a file that was cut back keeps
 
-Store = Callable[[IngestCursor, list[bytes]], dict[str, Any]]  # returns the job's fields that are new
+Span = tuple[float, float]  # seconds since the job started
+Store = Callable[[], dict[str, Any]]  # writes what was read; returns the job's fields that are new
+Reader = Callable[[IngestCursor, list[bytes], Span], Store]  # understands lines that were written in that time
 
 
 class Ingest:
@@ -36,73 +45,102 @@ class Ingest:
         self._metrics = output / results.METRICS
         self._guard = guard
         self._cursors = {cursor.file: cursor for cursor in job.cursors.all()}
+        self._looked = self._last_look()
+        self._read_up_to: dict[str, float] = {}  # by file, where a step ended before the file did
 
-    def step(self, *, final: bool = False) -> None:
-        """Read what is new. `final`: the kernel is gone, so that a last line without its end counts too."""
-        for path in sorted(self._metrics.glob("*.csv"))[:FILE_LIMIT]:
-            name = storable(path.name)
+    def step(self, *, final: bool = False) -> bool:
+        """Read what is new; True where there is more, which the next step reads.
+
+        `final`: the kernel is gone, so that a last line without its end counts too.
+        """
+        began, now = time.monotonic(), self._elapsed()
+        files = {storable(path.name): path for path in sorted(self._metrics.glob("*.csv"))[:FILE_LIMIT]}
+        whole = self._each_chunk("status", self._status, final, self._read_status, began, now)
+        for name, path in files.items():
             if len(name) <= NAME_LIMIT:
-                self._each_chunk(f"metrics/{name}", path, final, self._store_metrics)
-        self._each_chunk("status", self._status, final, self._store_status)
+                whole &= self._each_chunk(f"metrics/{name}", path, final, self._read_metrics, began, now)
+        if whole:
+            self._looked = now
+        return not whole
 
-    def _each_chunk(self, name: str, path: Path, final: bool, store: Store) -> None:
-        """Hand whole new lines of `path` to `store`, chunk by chunk, each in a transaction with the cursor."""
+    def _last_look(self) -> float:
+        """When some reader last knew all that the files held: for the first one, now."""
+        curves = storing.curves_of(self._job.pk)
+        return max((curve.last_t or 0.0 for curve in curves), default=0.0) if curves else self._elapsed()
+
+    def _elapsed(self) -> float:
+        """Seconds since the job started."""
+        return (clock.now() - self._job.started_at).total_seconds() if self._job.started_at else 0.0
+
+    def _each_chunk(self, name: str, path: Path, final: bool, read: Reader, began: float, now: float) -> bool:
+        """Store the new whole lines of `path`, chunk by chunk, each in a transaction with the cursor.
+
+        False where time was up before the end of the file.
+        """
         while True:
             known = self._cursors.get(name)
             cursor = copy.copy(known) if known else IngestCursor(job=self._job, file=name)
             found = _read(path, cursor)
             if found is None:
-                return
+                return True
             inode, start, data, size, replaced = found
-            lines, used = _whole_lines(data, final=final and start + len(data) >= size)
+            most = AT_ONCE // (len(cursor.columns) or metrics.SERIES_LIMIT)
+            lines, used = _whole_lines(data, most, final=final and start + len(data) >= size)
             if not used and not replaced:
-                return
+                return True
+            forget = self._forgetter(cursor) if replaced else None
+            since = max(self._looked, self._read_up_to.get(name, 0.0))
+            until = since + (now - since) * used / max(1, size - start)
+            store = read(cursor, lines, (since, until))
             with transaction.atomic():
                 self._guard()
-                if replaced:
-                    self._forget(cursor)
+                if forget:
+                    forget()
                 cursor.inode, cursor.offset = inode, start + used
-                news = store(cursor, lines)
+                news = store()
                 cursor.save()
-            self._cursors[name] = cursor  # only what is committed counts as read
+            self._cursors[name], self._read_up_to[name] = cursor, until  # only what is committed counts as read
             for field, value in news.items():
                 setattr(self._job, field, value)
-            if len(data) < CHUNK:
-                return
+            if len(data) < CHUNK and len(lines) < most:
+                return True
+            if time.monotonic() - began > BUDGET:
+                return False
 
-    def _forget(self, cursor: IngestCursor) -> None:
-        """The file was cut or replaced: its rows are read anew, in the same transaction."""
+    def _forgetter(self, cursor: IngestCursor) -> Callable[[], None]:
+        """The file was cut or replaced: its rows are read anew, but keep the times that they had."""
         cursor.columns, cursor.generation, cursor.bad_rows = [], cursor.generation + 1, 0
-        if cursor.file.startswith("metrics/"):
-            MetricPoint.objects.filter(job=self._job, chart=_chart(cursor)).delete()
+        if not cursor.file.startswith("metrics/"):
+            return lambda: None
+        chart = _chart(cursor)
+        longest = MetricCurve.objects.filter(job=self._job, chart=chart).order_by("-known").first()
+        if longest:
+            times = [[x, t] for x, _value, t in thinning.thinned(longest, TIMES).points]
+            cursor.times = times if times == sorted(times) else []
+        return lambda: storing.forget(self._job, chart)
 
-    def _store_metrics(self, cursor: IngestCursor, lines: list[bytes]) -> dict[str, Any]:
-        elapsed = (clock.now() - self._job.started_at).total_seconds() if self._job.started_at else 0.0
-        points: list[MetricPoint] = []
-        for line in (storable(raw.decode("utf-8-sig", "replace")).strip() for raw in lines):
+    def _read_metrics(self, cursor: IngestCursor, lines: list[bytes], span: Span) -> Store:
+        found: list[tuple[float, list[float | None]]] = []
+        for line in (raw.decode("utf-8", "replace").strip() for raw in lines):
             if not line:
                 continue
             if not cursor.columns:
-                cursor.columns = [name[:NAME_LIMIT] for name in metrics.parse_header(line)]
+                cursor.columns = _columns(line)
                 continue
             row = metrics.parse_row(line, len(cursor.columns))
             if row is None:
                 cursor.bad_rows += 1
-                continue
-            points += self._points(cursor, elapsed, *row)
-        MetricPoint.objects.bulk_create(points, batch_size=5000)
-        return {}
+            else:
+                found.append(row)
+        rows = _timed(cursor, found, span)
 
-    def _points(
-        self, cursor: IngestCursor, elapsed: float, x: float, values: list[float | None]
-    ) -> Iterable[MetricPoint]:
-        chart = _chart(cursor)
-        return (
-            MetricPoint(job=self._job, chart=chart, series=series, x=x, t=elapsed, value=value)
-            for series, value in zip(cursor.columns[1:], values, strict=True)
-        )
+        def store() -> dict[str, Any]:
+            storing.append(self._job, _chart(cursor), cursor.columns, rows)
+            return {}
 
-    def _store_status(self, cursor: IngestCursor, lines: list[bytes]) -> dict[str, Any]:
+        return store
+
+    def _read_status(self, cursor: IngestCursor, lines: list[bytes], span: Span) -> Store:
         """The last word on progress counts; an error is final, and so is what it said."""
         news: dict[str, Any] = {}
         bad = 0
@@ -114,15 +152,19 @@ class Ingest:
                 news |= _heard(message)
         if bad:
             news["bad_lines"] = self._job.bad_lines + bad
-        if news:
-            Job.objects.filter(pk=self._job.pk).update(**news)
-        return news
+
+        def store() -> dict[str, Any]:
+            if news:
+                Job.objects.filter(pk=self._job.pk).update(**news)
+            return news
+
+        return store
 
 
 def reset(job: Job) -> None:
     """The run starts again from nothing: what was read of it is forgotten."""
     with transaction.atomic():
-        job.points.all().delete()
+        storing.forget_all(job)
         job.cursors.all().delete()
 
 
@@ -160,13 +202,46 @@ def _read(path: Path, cursor: IngestCursor) -> tuple[int, int, bytes, int, bool]
         return found.st_ino, start, file.read(CHUNK), found.st_size, replaced
 
 
+def _columns(line: str) -> list[str]:
+    """The names of a header line, each once: a second `loss` is `loss (2)`."""
+    names: list[str] = []
+    for name in metrics.parse_header(storable(line.lstrip("\ufeff"))):
+        free, n = name[:NAME_LIMIT], 1
+        while free in names:
+            n += 1
+            free = f"{name[: NAME_LIMIT - 5]} ({n})"
+        names.append(free)
+    return names
+
+
+def _timed(cursor: IngestCursor, rows: list[tuple[float, list[float | None]]], span: Span) -> list[Row]:
+    """Each row with its time: what was read before keeps its own, the others are spread evenly over the span."""
+    since, until = span
+    step = (until - since) / max(1, len(rows))
+    times = cursor.times
+    xs = [x for x, _t in times]
+    timed: list[Row] = []
+    for n, (x, values) in enumerate(rows, 1):
+        if times and x > xs[-1]:
+            cursor.times = times = []
+        t = times[bisect.bisect_left(xs, x)][1] if times else round(since + n * step, 3)
+        timed.append((x, t, values))
+    return timed
+
+
 def _chart(cursor: IngestCursor) -> str:
     return Path(cursor.file).stem[:NAME_LIMIT]
 
 
-def _whole_lines(data: bytes, *, final: bool) -> tuple[list[bytes], int]:
-    """Lines of `data` that have their end, and how many bytes they take; a hopelessly long one is passed over."""
+def _whole_lines(data: bytes, most: int, *, final: bool) -> tuple[list[bytes], int]:
+    """Lines of `data` that have their end, `most` of them, and how many bytes they take.
+
+    A hopelessly long one is passed over.
+    """
     end = len(data) if final else data.rfind(b"\n") + 1
     if not end and len(data) >= LINE_LIMIT:
         end = len(data)
-    return data[:end].split(b"\n") if end else [], end
+    if not end:
+        return [], 0
+    lines = data[:end].split(b"\n", most)
+    return lines[:most], end - (len(lines[most]) if len(lines) > most else 0)

@@ -16,6 +16,8 @@ KINDS = {
     "training": _("Training"),
     "validation": _("Validation"),
     "import_dataset": _("Dataset import"),
+    "import_model": _("Model import"),
+    "export_model": _("Model export"),
 }
 # what the filter offers: a key of the address, its words
 FILTERS = {

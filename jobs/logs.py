@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import os
 import re
+import stat
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
 
+from django.template.defaultfilters import filesizeformat
 from django.utils.translation import gettext as _
+
+from jobs.enclosure.logcut import Cut, cut_of
 
 NAME = "kernel.log"
 CHUNK = 256 * 1024  # bytes a page gets at a time
@@ -63,22 +69,51 @@ class Part:
 def read(path: Path, start: int | None, *, most: int = CHUNK) -> Part:
     """Whole lines from byte `start` (None: the tail), so that no character or progress bar is cut in two.
 
-    A line that fills all of it without an end is passed over in pieces.
+    A line that fills all of it without an end is passed over in pieces; what was cut out of the middle is passed over,
+    and said.
     """
     try:
-        size = path.stat().st_size
+        size, cut = path.stat().st_size, cut_of(path)
         at = max(0, size - OPENING) if start is None else min(max(start, 0), size)
+        at, said = _past(cut, at)
         data = _bytes(path, at, most)
     except OSError:
         return Part([], 0, 0, 0)
-    if start is None and at > 0 and b"\n" in data:
+    is_cut = cut is not None and at < cut.at <= at + len(data)
+    if cut and is_cut:
+        data = data[: cut.at - at]
+    if start is None and at > 0 and b"\n" in data and not said:
         skipped = data.find(b"\n") + 1
         data, at = data[skipped:], at + skipped
     end = data.rfind(b"\n") + 1
-    if end == 0 and len(data) == most:
+    if end == 0 and (len(data) == most or is_cut):
         end = len(data)
     rest = data[end:] if at + len(data) >= size else b""
-    return Part(list(_lines(data[:end], at)), at, at + end, size, _rest(rest))
+    return Part([*said, *_lines(data[:end], at)], at, at + end, size, _rest(rest))
+
+
+def parts(path: Path) -> Iterator[bytes]:
+    """The whole log, chunk by chunk, what was cut out of it passed over, and said. Raises OSError at once."""
+    return _parts(open_plain(path), cut_of(path))
+
+
+def kept(path: Path) -> int:
+    """Bytes of the log without what was cut out of it; 0 where there is none."""
+    try:
+        size, cut = path.stat().st_size, cut_of(path)
+    except OSError:
+        return 0
+    return size - (cut.until - cut.at) if cut else size
+
+
+def open_plain(path: Path) -> BinaryIO:
+    """A regular file, to read: not one that a link of that name leads to, nor a pipe. Raises OSError."""
+    fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC)
+    file = os.fdopen(fd, "rb")
+    if not stat.S_ISREG(os.fstat(fd).st_mode):
+        file.close()
+        raise FileNotFoundError(path)
+    return file
 
 
 def follow(path: Path, start: int) -> Part:
@@ -104,8 +139,11 @@ def line_start(path: Path, at: int) -> int:
     """Where the line begins that byte `at` is in; `at` itself where that is further away than a page shows."""
     if at <= 0:
         return 0
+    cut = cut_of(path)
+    at = _past(cut, at)[0]
+    since = max(0, at - OPENING, cut.until if cut and cut.until <= at else 0)
     try:
-        before = _bytes(path, max(0, at - OPENING), min(at, OPENING))
+        before = _bytes(path, since, at - since)
     except OSError:
         return 0
     return at - len(before) + before.rfind(b"\n") + 1 if b"\n" in before else at - min(at, len(before))
@@ -114,7 +152,7 @@ def line_start(path: Path, at: int) -> int:
 def tail(path: Path, size: int) -> list[Line]:
     """The lines of the last `size` bytes, a last one without its end included."""
     try:
-        at = max(0, path.stat().st_size - size)
+        at = _past(cut_of(path), max(0, path.stat().st_size - size))[0]
         data = _bytes(path, at, size)
     except OSError:
         return []
@@ -151,8 +189,29 @@ def clean(text: str) -> str:
     return _CONTROLS.sub("", "\n".join(lines))
 
 
+def _past(cut: Cut | None, at: int) -> tuple[int, list[Line]]:
+    """Where to read on where `at` is in what was cut out, and the line that stands for it."""
+    if cut and cut.at <= at < cut.until:
+        return cut.until, [Line(cut.at, _note(cut))]
+    return at, []
+
+
+def _note(cut: Cut) -> str:
+    return _("… %(size)s were cut out here …") % {"size": filesizeformat(cut.lost)}
+
+
+def _parts(file: BinaryIO, cut: Cut | None) -> Iterator[bytes]:
+    with file:
+        if cut:
+            yield file.read(cut.at)
+            yield f"\n{_note(cut)}\n".encode()
+            file.seek(cut.until)
+        while data := file.read(CHUNK):
+            yield data
+
+
 def _bytes(path: Path, at: int, count: int) -> bytes:
-    with path.open("rb") as file:
+    with open_plain(path) as file:
         file.seek(at)
         return file.read(count)
 

@@ -19,6 +19,10 @@ from django.utils.translation import gettext_lazy as _
 from django_q.tasks import async_task
 
 from jobs import clock, kinds, outbox, said
+from jobs.metric_models import IngestCursor as IngestCursor  # "as": whoever imports models finds them all here
+from jobs.metric_models import MetricBucket as MetricBucket
+from jobs.metric_models import MetricCurve as MetricCurve
+from jobs.metric_models import MetricPoint as MetricPoint
 from projects_app.models import OwnedQuerySet, Project, User
 
 
@@ -36,6 +40,15 @@ class State(models.TextChoices):
 HELD = (State.STARTING, State.RUNNING, State.STOPPING, State.FINALIZING)  # some runner owns it
 RUNS = (State.STARTING, State.RUNNING, State.STOPPING)  # a cancel still makes a difference
 TERMINAL = (State.SUCCEEDED, State.FAILED, State.CANCELLED)
+
+
+class Stop(models.TextChoices):
+    """Why a program was told to end."""
+
+    CANCEL = "cancel", _("cancelled")
+    WALL = "wall", _("time limit")
+    SILENCE = "silence", _("silence")
+    DISK = "disk", _("disk quota")
 
 
 def new_run_key() -> str:
@@ -76,7 +89,10 @@ class Job(models.Model):
     resumes = models.PositiveIntegerField(_("resumed"), default=0)
     host = models.ForeignKey("Host", models.SET_NULL, null=True, blank=True, related_name="jobs")
     lease_until = models.DateTimeField(null=True, blank=True)
+    moves = models.PositiveIntegerField(default=0, help_text=_("How often it left a host that was lost."))
     handle = models.JSONField(null=True, blank=True)
+    limits = models.JSONField(default=dict, blank=True, help_text=_("Where they differ from the installation's."))
+    stop_reason = models.CharField(_("stopped for"), max_length=12, choices=Stop, blank=True)
     language = models.CharField(max_length=8, blank=True, help_text=_("Of whoever started it: its messages are in it."))
     run_key = models.CharField(max_length=64, default=new_run_key, editable=False)
     cancel_requested_at = models.DateTimeField(_("cancel asked"), null=True, blank=True)
@@ -126,10 +142,14 @@ class Job(models.Model):
         return self.is_active and self.cancel_requested_at is not None
 
     @property
-    def was_stopped(self) -> bool:
-        """Whether its program was told to end before it ended, this time."""
-        last = self.events.filter(new__in=(State.QUEUED, State.STOPPING)).exclude(old=F("new")).last()
-        return last is not None and last.new == State.STOPPING
+    def spoken(self) -> str:
+        """The language of whoever started it: what is written about it is in that."""
+        return self.language or settings.LANGUAGE_CODE
+
+    @property
+    def was_cancelled(self) -> bool:
+        """Whether somebody asked for its end before it ended by itself."""
+        return self.stop_reason == Stop.CANCEL
 
     @property
     def elapsed(self) -> float | None:
@@ -214,7 +234,8 @@ class Job(models.Model):
     ) -> bool:
         """Change the state in one conditional UPDATE; False when someone else got there first.
 
-        `epoch` is the holder's fencing number, where a runner moves it; `epoch_up` makes a new holder.
+        `epoch` is the holder's fencing number, where a runner moves it; `epoch_up` makes a new holder. A holder whose
+        commit went through though its answer was lost finds its own work done: that is no failure.
         """
         if epoch_up:
             fields["epoch"] = F("epoch") + 1
@@ -231,13 +252,17 @@ class Job(models.Model):
         with transaction.atomic():
             before = mine.select_for_update().values_list("state", flat=True).first()
             if before is None or mine.update(state=new, **fields) != 1:
-                return False
-            self.record(State(before), new, who=who, why=why)
-            if new in TERMINAL:
-                Lease.objects.filter(job=self).delete()
-                outbox.enqueue(self, new)
-        self.refresh_from_db()
-        return True
+                moved = epoch is not None and Job.objects.filter(pk=self.pk, epoch=epoch, state=new).exists()
+            else:
+                moved = True
+                self.record(State(before), new, who=who, why=why)
+                if new in (*TERMINAL, State.QUEUED):
+                    Lease.objects.filter(job=self).delete()
+                if new in TERMINAL:
+                    outbox.enqueue(self, new)
+        if moved:
+            self.refresh_from_db()
+        return moved
 
     def write(self, epoch: int, **fields: Any) -> None:
         """A holder's write. Raises Fenced where the holder is not the holder any more."""
@@ -284,15 +309,12 @@ class Job(models.Model):
             self.record(State.QUEUED, State.QUEUED, who=str(by), why=why)
         return True
 
-    def requeue(self, old: tuple[State, ...], *, epoch: int, why: str) -> bool:
-        """Back into the queue, after its kernel or runner was lost; its devices are free again."""
-        with transaction.atomic():
-            lost: dict[str, Any] = {"handle": None, "lease_until": None, "host": None, "note": "", "exit_code": None}
-            lost |= {"kernel_done": False, "kernel_error": "", "percentage": None, "adoptions": 0}
-            moved = self.move(old, State.QUEUED, epoch=epoch, who="worker", why=why, resumes=F("resumes") + 1, **lost)
-            if moved:
-                Lease.objects.filter(job=self).delete()
-        return moved
+    def requeue(self, old: tuple[State, ...], *, epoch: int, why: str, **fields: Any) -> bool:
+        """Back into the queue, after its kernel or host was lost; its devices are free again."""
+        lost: dict[str, Any] = {"handle": None, "lease_until": None, "host": None, "note": "", "exit_code": None}
+        lost |= {"kernel_done": False, "kernel_error": "", "percentage": None, "adoptions": 0, "stop_reason": ""}
+        lost |= {"resumes": F("resumes") + 1} | fields
+        return self.move(old, State.QUEUED, epoch=epoch, who="worker", why=why, **lost)
 
 
 class JobEvent(models.Model):
@@ -336,6 +358,12 @@ class Host(models.Model):
     free_bytes = models.PositiveBigIntegerField(_("free disk"), default=0)
     memory_bytes = models.PositiveBigIntegerField(_("memory"), default=0)  # 0: not said yet
     seen_at = models.DateTimeField(_("last seen"))
+    sandbox = models.CharField(_("isolation"), max_length=16, blank=True, help_text=_("What encloses its kernels."))
+    is_stale = models.BooleanField(
+        _("was given up"),
+        default=False,
+        help_text=_("Its jobs went elsewhere while it was away: it gets none until nothing of theirs runs on it."),
+    )
     canary_at = models.DateTimeField(_("task queue last proven alive"), null=True, blank=True)
 
     class Meta:
@@ -356,7 +384,7 @@ class Lease(models.Model):
 
     host = models.ForeignKey(Host, models.CASCADE, related_name="leases")
     index = models.PositiveIntegerField(_("device"))
-    job = models.ForeignKey(Job, models.CASCADE, related_name="leases")
+    job = models.ForeignKey(Job, models.PROTECT, related_name="leases")  # nothing is deleted that holds a device
 
     class Meta:
         ordering = ["host", "index"]
@@ -366,41 +394,3 @@ class Lease(models.Model):
 
     def __str__(self) -> str:
         return f"{self.host}:{self.index}"
-
-
-class MetricPoint(models.Model):
-    """One value of one curve. `t`: seconds since the job started, when the row was read. `value` None is a gap."""
-
-    job = models.ForeignKey(Job, models.CASCADE, related_name="points")
-    chart = models.CharField(max_length=100)
-    series = models.CharField(max_length=100)
-    x = models.FloatField()
-    t = models.FloatField()
-    value = models.FloatField(null=True)
-
-    class Meta:
-        ordering = ["pk"]
-        indexes = [models.Index(fields=["job", "chart", "series", "id"])]
-        verbose_name = _("metric point")
-        verbose_name_plural = _("metric points")
-
-    def __str__(self) -> str:
-        return f"{self.chart}/{self.series} {self.x}: {self.value}"
-
-
-class IngestCursor(models.Model):
-    """How far a file of a run has been read; moved in the transaction that stores what was read."""
-
-    job = models.ForeignKey(Job, models.CASCADE, related_name="cursors")
-    file = models.CharField(max_length=255)
-    inode = models.BigIntegerField(default=0)
-    offset = models.BigIntegerField(default=0)
-    columns = models.JSONField(default=list)
-    generation = models.PositiveIntegerField(default=0)
-    bad_rows = models.PositiveIntegerField(default=0)
-
-    class Meta:
-        constraints = [models.UniqueConstraint(fields=["job", "file"], name="one_cursor_a_file")]
-
-    def __str__(self) -> str:
-        return f"{self.file}@{self.offset}"

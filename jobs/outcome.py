@@ -10,7 +10,7 @@ from pathlib import Path
 from django.utils.translation import gettext_noop as _
 
 from jobs import diagnosis, logs
-from jobs.models import Job
+from jobs.models import Job, State
 from jobs.said import Said
 from kernels_app.contract import results
 
@@ -56,10 +56,24 @@ def ending(code: int | None) -> Said:
     return Said(_("exit code %(code)d"), code=code)
 
 
+def story(job: Job, last: str) -> Said:
+    """Of a job that was interrupted too often: how often, and each time why."""
+    told = job.events.filter(new=State.QUEUED).exclude(old="").exclude(old=State.QUEUED)
+    reasons = [_reason(event.said) for event in told] + [last]
+    numbered = [Said("%(n)d. %(why)s", n=n, why=why) for n, why in enumerate(reasons, 1)]
+    text = _("Interrupted %(n)d times; it started again each time but the last, and is given up now: %(reasons)s")
+    return Said(text, n=len(reasons), reasons=numbered)
+
+
+def _reason(why: str) -> str:
+    """Without the word that every one of them begins with."""
+    return why.values.get("why", why) if isinstance(why, Said) else why
+
+
 def _why(folder: Path, output: Path, code: int | None) -> Outcome:
     """The most specific text there is: the kernel's `failure` file, the last traceback line, the exit code."""
     try:
-        with (output / results.FAILURE).open("rb") as file:
+        with logs.open_plain(output / results.FAILURE) as file:
             said = file.read(results.FAILURE_LIMIT).decode("utf-8", "replace").strip()
     except OSError:
         said = ""

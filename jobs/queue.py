@@ -14,7 +14,8 @@ from jobs.models import HELD, DeviceKind, Host, Job, Lease, State
 def claim_next(host: Host) -> Job | None:
     """Give the first job in the line that fits to `host`; None when none does."""
     with transaction.atomic():
-        _alone(host)
+        if _alone(host).is_stale or is_short_of_disk(host):
+            return None
         free = free_devices(host)
         functions = settings.JOB_FUNCTIONS - functions_on(host)
         if not free and functions <= 0:
@@ -34,7 +35,8 @@ def claim_next(host: Host) -> Job | None:
 def claim(job: Job, host: Host) -> bool:
     """Give this very job to `host`, whoever waits before it (`--foreground`); False when its devices are not free."""
     with transaction.atomic():
-        _alone(host)
+        if _alone(host).is_stale:
+            return False
         free = free_devices(host)
         return job.devices <= len(free) and _take(job, host, free[: job.devices])
 
@@ -65,9 +67,14 @@ def only_cpus() -> bool:
     return not Host.objects.filter(device_kind=DeviceKind.GPU).exists()
 
 
-def _alone(host: Host) -> None:
-    """Claims on one host go one after the other (SQLite's IMMEDIATE transactions do so anyway)."""
-    Host.objects.select_for_update().get(pk=host.pk)
+def is_short_of_disk(host: Host) -> bool:
+    """Whether a host has less disk left than must be free before anything starts: it waits until there is more."""
+    return host.free_bytes < settings.JOB_DISK_FLOOR
+
+
+def _alone(host: Host) -> Host:
+    """Claims on one host go one after the other (SQLite's IMMEDIATE transactions do so anyway); the host as it is."""
+    return Host.objects.select_for_update().get(pk=host.pk)
 
 
 def waits_too_long(place: line.Place, host: Host) -> bool:

@@ -1,11 +1,18 @@
-"""Where the files of a job are, below `TRAINPORTAL_HOME/runs/<job>/`."""
+"""Where the files of a job are, below `TRAINPORTAL_HOME/runs/<job>/`.
+
+A job that left a lost host goes on in a folder of its own, `<job>.<n>`: that host may still be writing into the last.
+"""
 
 from __future__ import annotations
 
+import contextlib
+import os
+import shutil
 from pathlib import Path
 
 from django.conf import settings
 
+from jobs.enclosure import logcut
 from jobs.launchers import shim
 from jobs.models import Job
 
@@ -20,11 +27,12 @@ TEMPORARY = "tmp"
 EXTRA = "etc"
 DATASET = "dataset"
 BASE = "base"
+INHERITED = (LOG, LOG + logcut.SUFFIX, EXTRA, OUTPUT)
 
 
 def of(job: Job) -> Path:
     """The run folder; not made here."""
-    return settings.TRAINPORTAL_HOME / "runs" / str(job.pk)
+    return _numbered(job, job.moves)
 
 
 def output(job: Job) -> Path:
@@ -34,3 +42,60 @@ def output(job: Job) -> Path:
 
 def log(job: Job) -> Path:
     return of(job) / LOG
+
+
+def all_of(job: Job) -> list[Path]:
+    """The run folder, and those that it left behind on lost hosts."""
+    return [_numbered(job, n) for n in range(job.moves + 1)]
+
+
+def inherit(job: Job) -> None:
+    """Bring along what the attempt on a lost host left: copies, since that host may still be at it."""
+    if not job.moves:
+        return
+    before, folder = _numbered(job, job.moves - 1), of(job)
+    for name in INHERITED:
+        source, target, draft = before / name, folder / name, folder / f".{name}.tmp"
+        if target.exists() or not source.exists() or source.is_symlink():
+            continue
+        if source.is_dir():
+            shutil.rmtree(draft, ignore_errors=True)
+            _copy_files(source, draft)
+        else:
+            shutil.copy2(source, draft)
+        draft.replace(target)
+
+
+def drop_links(output: Path) -> None:
+    """Take away the links in a run's results that lead out of them: what they lead to is not the run's."""
+    top = output.resolve()
+    for place, folders, files in os.walk(top):
+        for name in (*folders, *files):
+            path = Path(place, name)
+            if path.is_symlink() and not _leads_inside(path, top):
+                path.unlink()
+
+
+def _leads_inside(link: Path, top: Path) -> bool:
+    try:
+        return link.resolve().is_relative_to(top)
+    except (OSError, RuntimeError):  # a circle
+        return False
+
+
+def _copy_files(source: Path, target: Path) -> None:
+    """Regular files alone: links may lead anywhere, and a pipe would never end."""
+    target.mkdir(parents=True)
+    for path in sorted(source.rglob("*")):
+        place = target / path.relative_to(source)
+        if path.is_symlink() or not (path.is_dir() or path.is_file()):
+            continue
+        if path.is_dir():
+            place.mkdir(exist_ok=True)
+        else:
+            with contextlib.suppress(FileNotFoundError):  # a draft that was renamed meanwhile
+                shutil.copy2(path, place)
+
+
+def _numbered(job: Job, moves: int) -> Path:
+    return settings.TRAINPORTAL_HOME / "runs" / (f"{job.pk}.{moves}" if moves else str(job.pk))

@@ -6,66 +6,60 @@ same kernel. Every write says which epoch it holds; `Fenced` means that somebody
 
 from __future__ import annotations
 
+import json
 import logging
+import os
 import time
-import traceback
-from collections.abc import Callable
 from datetime import datetime
+from functools import partial
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 from django.conf import settings
-from django.db import InterfaceError, OperationalError, connections
 from django.utils import translation
 from django.utils.translation import gettext_noop as _
 
-from jobs import diagnosis, ingest, kinds, launchers, locks, outcome, runfolder
-from jobs.kinds import Cancelled, FunctionKind, JobError, ProgramKind
+from jobs import clock, diagnosis, functions, hosts, ingest, kinds, launchers, limits, locks, outcome, reaper, runfolder
+from jobs.enclosure import processes
+from jobs.kinds import JobError, ProgramKind
 from jobs.launchers.errors import LaunchFailed, Lost
-from jobs.models import HELD, Fenced, Job, State
+from jobs.models import HELD, Fenced, Job, State, Stop
+from jobs.patience import AWAY, patiently
 from jobs.said import Said
 from kernels_app.contract import results
 
 log = logging.getLogger(__name__)
-T = TypeVar("T")
 KILL_MARGIN = 5.0  # seconds after the grace, for a shim that does its work
-PROVEN = 300.0  # seconds that a runner lives before its job counts as harmless
+PROVEN = 5  # leases that a runner lives before its job counts as harmless
 
 
-def run(job_id: int, epoch: int) -> None:
-    """Take the job to its end, or leave at once where somebody else has it."""
+def run(job_id: int, epoch: int, lock: int | None = None) -> None:
+    """Take the job to its end, or leave at once where somebody else has it.
+
+    `lock`: the runner's lock as an open file, where whoever started this process holds it for it.
+    """
     job = patiently(lambda: Job.objects.filter(pk=job_id, epoch=epoch, state__in=HELD).first())
     if job is None:
         return
     folder = runfolder.of(job)
     folder.mkdir(parents=True, exist_ok=True)
     try:
-        with locks.hold(folder / runfolder.RUNNER_LOCK), translation.override(job.language or settings.LANGUAGE_CODE):
+        with locks.hold(folder / runfolder.RUNNER_LOCK, lock) as held, translation.override(job.spoken):
+            locks.say(held, json.dumps(processes.named(os.getpid())))
             kind = kinds.find(job.kind)
             if kind is None:
                 text = Said(_("This version of the portal does not know jobs of the kind “%(kind)s”."), kind=job.kind)
-                fail(job, epoch, text, "refused")
+                patiently(lambda: functions.fail(job, epoch, text, "refused"))
             elif kinds.is_function(kind):
-                _run_function(job, kind, epoch)  # type: ignore[arg-type]
+                functions.run(job, kind, epoch)  # type: ignore[arg-type]
             else:
                 Supervisor(job, kind, epoch, folder).drive()  # type: ignore[arg-type]
     except locks.Busy:
         log.info("job %s has a runner already", job_id)
     except Fenced:
         log.info("job %s went to another runner", job_id)
-
-
-def patiently(attempt: Callable[[], T]) -> T:
-    """Try until the database answers. A runner that cannot reach it keeps its kernel; connections start afresh."""
-    pause = 1.0
-    while True:
-        try:
-            return attempt()
-        except (OperationalError, InterfaceError) as error:
-            log.warning("the database does not answer: %s", error)
-            connections.close_all()
-            time.sleep(pause)
-            pause = min(pause * 1.5, 10.0)
+        if patiently(lambda: reaper.is_stale(folder)):  # it went elsewhere, and this kernel is nobody's any more
+            launchers.put_down(folder)
 
 
 class Supervisor:
@@ -74,45 +68,57 @@ class Supervisor:
     def __init__(self, job: Job, kind: ProgramKind, epoch: int, folder: Path) -> None:
         self.job, self.kind, self.epoch, self.folder = job, kind, epoch, folder
         self.output = folder / runfolder.OUTPUT
+        self.limits = limits.of(job)
         self.began = time.monotonic()
 
     def drive(self) -> None:
         """Whatever goes wrong on the way, the job does not end while a process of its kernel lives."""
         try:
-            if self.job.state == State.STARTING:
-                patiently(self._start)
-            if self.job.state in (State.RUNNING, State.STOPPING):
-                self._watch()
-            if self.job.state == State.FINALIZING:
-                patiently(self._finish)
+            self._go()
         except JobError as error:
             self._fail(error.said, "refused")
         except LaunchFailed as error:
             self._fail(Said(_("The program could not be started: %(why)s"), why=str(error)), "not_started")
-        except Lost as error:
-            self._lost(error.args[0])
         except Fenced:
             raise
         except Exception:
             log.exception("job %s", self.job.pk)
-            self._fail(_unexpected(), "portal_fault")
+            self._fail(functions.unexpected(), "portal_fault")
+
+    def _go(self) -> None:
+        if self.job.state == State.STARTING:
+            patiently(self._start)
+        if self.job.state in (State.RUNNING, State.STOPPING):
+            try:
+                self._watch()
+            except Lost as error:
+                self._lost(error.args[0])
+        if self.job.state == State.FINALIZING:
+            patiently(self._finish)
 
     def _start(self) -> None:
         """Write the run folder, start the program, and only then say RUNNING. Each step may have been done before."""
-        if self.job.cancel_requested_at and not self.job.handle:
-            self._end(State.CANCELLED, Said(_("Cancelled before it started.")))
-            return
         launcher, attempt = self._launcher(), self.job.resumes
         handle = launcher.find(self.folder, attempt)  # an earlier runner may have died before it could say so
         if handle is None:
-            launch = self.kind.prepare(self.job, self.folder, resume=self._make_way())
-            self.job.renew(self.epoch)
-            handle = launcher.start(launch, attempt=attempt, grace=settings.JOB_GRACE)
+            is_cancelled = self.job.renew(self.epoch)
+            launch = None if is_cancelled else self.kind.prepare(self.job, self.folder, resume=self._make_way())
+            if launch is None or self.job.renew(self.epoch):
+                if self.job.resumes:
+                    self._keep_partial()
+                self._end(State.CANCELLED, Said(_("Cancelled before it started.")))
+                return
+            handle = launcher.start(
+                launch, attempt=attempt, grace=settings.JOB_GRACE, log_limit=self.limits.log, host=hosts.name()
+            )
         if not self.job.move((State.STARTING,), State.RUNNING, epoch=self.epoch, who="runner", handle=handle, note=""):
             raise Fenced
 
     def _make_way(self) -> bool:
         """Make the folder fit for a start; True when there is a state of this very run to go on from."""
+        if locks.is_held(self.folder / launchers.LOCK):  # a kernel of an earlier start: what it did does not count
+            launchers.put_down(self.folder, lambda: self.job.renew(self.epoch))
+        runfolder.inherit(self.job)
         (self.folder / runfolder.STATUS).unlink(missing_ok=True)
         if (self.output / results.RESUME).is_file():
             ingest.reset_status(self.job)
@@ -124,15 +130,19 @@ class Supervisor:
         """Until the last process of the kernel is gone and everything it wrote is read."""
         launcher, handle = self._launcher(), self._handle()
         reader = ingest.Ingest(self.job, self.folder, self.output, self._guard)
+        guard = limits.Guard(self.limits, self.folder, lambda: launcher.age(handle))
         asked: float | None = None
         while True:
             code = launcher.poll(handle)
-            patiently(lambda: reader.step(final=code is not None))  # noqa: B023 (called at once)
+            unread = patiently(lambda: reader.step(final=code is not None))  # noqa: B023 (called at once)
             cancel = patiently(self._renew)
-            if code is not None:
+            if code is not None and not unread:
                 break
-            asked = self._press(cancel is not None, asked)
-            time.sleep(settings.JOB_POLL)
+            if code is None:
+                self._mind(cancel is not None, guard)
+                asked = self._press(asked)
+            if not unread:
+                time.sleep(settings.JOB_POLL)
         ended, why = (State.RUNNING, State.STOPPING), outcome.ending(code)
         facts: dict[str, Any] = {"exit_code": code, "peak_memory": self._peak_memory(launcher.peak_memory(handle))}
         patiently(lambda: self.job.move(ended, State.FINALIZING, epoch=self.epoch, who="runner", why=why, **facts))
@@ -141,13 +151,24 @@ class Supervisor:
         """A job that was interrupted took as much as the largest of its runs."""
         return max((size for size in (self.job.peak_memory, now) if size is not None), default=None)
 
-    def _press(self, cancelled: bool, asked: float | None) -> float | None:
-        """Pass a cancel on; the shim sees to the grace, and where the shim is gone we do. Returns when it was asked."""
-        if not cancelled:
+    def _mind(self, is_cancelled: bool, guard: limits.Guard) -> None:
+        """Begin its end where somebody asked for it or a limit is reached; say what else the limits have to say."""
+        if self.job.state == State.STOPPING:
+            return
+        if is_cancelled:
+            patiently(lambda: self._stopping(Stop.CANCEL, "cancel asked", who=self._who_cancelled()))
+            return
+        for remark in guard.remarks():
+            patiently(lambda: self._remark(remark))  # noqa: B023 (called at once)
+        if reached := guard.reached():
+            patiently(lambda: self._stopping(reached.reason, reached.text, message=reached.text))
+
+    def _press(self, asked: float | None) -> float | None:
+        """Pass the end on; the shim sees to the grace, and where it fails to we do. Returns when it was asked for."""
+        if self.job.state != State.STOPPING:
             return None
         now = time.monotonic()
         if asked is None:
-            patiently(self._stopping)
             self._launcher().stop(self._handle())
             return now
         if now > asked + settings.JOB_GRACE + KILL_MARGIN:
@@ -156,23 +177,36 @@ class Supervisor:
 
     def _renew(self) -> datetime | None:
         """Renew the lease. A runner that has lived for a while has shown that the job does not kill its runners."""
-        proven = {"adoptions": 0} if time.monotonic() - self.began > PROVEN else {}
+        proven = {"adoptions": 0} if time.monotonic() - self.began > PROVEN * settings.JOB_LEASE else {}
         return self.job.renew(self.epoch, **proven)
 
-    def _stopping(self) -> None:
-        by = Job.objects.values_list("cancel_requested_by__username", flat=True).get(pk=self.job.pk)
-        self.job.move((State.RUNNING,), State.STOPPING, epoch=self.epoch, who=by or "", why="cancel asked")
+    def _stopping(self, reason: Stop, why: str, *, who: str = "runner", **fields: Any) -> None:
+        fields |= {"stop_reason": reason}
+        if not self.job.move((State.RUNNING,), State.STOPPING, epoch=self.epoch, who=who, why=why, **fields):
+            raise Fenced
+
+    def _who_cancelled(self) -> str:
+        return Job.objects.values_list("cancel_requested_by__username", flat=True).get(pk=self.job.pk) or ""
+
+    def _remark(self, text: str) -> None:
+        """Once: a runner that took over need not say again what the last one said."""
+        if not self.job.events.filter(why=text).exists():
+            self.job.record(State(self.job.state), State(self.job.state), who="runner", why=text)
 
     def _finish(self) -> None:
         """Judge, keep the results, say the end: in this order, so that a model is finished when its job says so.
 
-        A run that was stopped is cancelled, unless the kernel had said *done* before.
+        A run that was stopped is cancelled, or failed where a limit stopped it, unless the kernel said *done* before.
         """
         job = self.job
         job.refresh_from_db()
-        if job.was_stopped and not job.kernel_done:
+        runfolder.drop_links(self.output)
+        if job.was_cancelled and not job.kernel_done:
             self._keep_partial()
             self._end(State.CANCELLED, "")
+            return
+        if job.stop_reason and not job.kernel_done:
+            self._fail(job.said_message, limits.FAILURES[job.stop_reason])
             return
         verdict = self._judge()
         if not verdict.succeeded:
@@ -188,46 +222,33 @@ class Supervisor:
     def _lost(self, why: str) -> None:
         """The kernel is gone and left no exit code: its own *done* counts, else it starts again from its checkpoint."""
         reader = ingest.Ingest(self.job, self.folder, self.output, self._guard)
-        patiently(lambda: reader.step(final=True))
-        self.job.refresh_from_db()
-        states = (State.RUNNING, State.STOPPING)
-        if self.job.kernel_done or self.job.kernel_error or self.job.was_stopped:
-            self.job.move(states, State.FINALIZING, epoch=self.epoch, who="runner", why=why)
-            patiently(self._finish)
-        elif self.job.resumes < settings.JOB_RESUMES:
-            self.job.requeue(states, epoch=self.epoch, why=Said(_("interrupted: %(why)s"), why=why))
+        while patiently(lambda: reader.step(final=True)):
+            patiently(self._renew)
+        patiently(self.job.refresh_from_db)
+        job, states = self.job, (State.RUNNING, State.STOPPING)
+        asked = Stop.CANCEL if job.cancel_requested_at and not job.stop_reason else job.stop_reason
+        if job.kernel_done or job.kernel_error or asked:
+            move = partial(job.move, states, State.FINALIZING, epoch=self.epoch, who="runner", why=why)
+            patiently(lambda: move(stop_reason=asked))
+        elif job.resumes < settings.JOB_RESUMES:
+            patiently(lambda: job.requeue(states, epoch=self.epoch, why=Said(_("interrupted: %(why)s"), why=why)))
         else:
-            self._fail(Said(_("Interrupted %(n)d times; given up."), n=self.job.resumes + 1), "interrupted")
+            self._fail(patiently(lambda: outcome.story(job, why)), "interrupted")
 
     def _fail(self, message: str, otherwise: str) -> None:
         """`otherwise`: what kind of failure it is where the message itself does not tell, see `diagnosis.of`."""
-        self._put_down()
-        self._keep_partial()
-        self._end(State.FAILED, message, **diagnosis.of(self.job, self.folder, message, otherwise))
+        launchers.put_down(self.folder, lambda: patiently(self._renew))
+        patiently(self._keep_partial)
+        facts = diagnosis.of(self.job, self.folder, message, otherwise)
+        self._end(State.FAILED, message, **facts)
 
     def _keep_partial(self) -> None:
         try:
             self.kind.keep_partial(self.job, self.folder)
-        except (OperationalError, InterfaceError):
+        except AWAY:
             raise
         except Exception:
             log.exception("what job %s left could not be kept", self.job.pk)
-
-    def _put_down(self) -> None:
-        """End what still runs, and wait for it: no device is given back under a living kernel."""
-        launcher = self._launcher()
-        handle = self.job.handle or launcher.find(self.folder, self.job.resumes)
-        since = time.monotonic()
-        try:
-            while handle and launcher.poll(handle) is None:
-                if time.monotonic() - since > settings.JOB_GRACE + KILL_MARGIN:
-                    launcher.kill(handle)
-                else:
-                    launcher.stop(handle)
-                patiently(self._renew)
-                time.sleep(settings.JOB_POLL)
-        except Lost:
-            return
 
     def _launcher(self) -> launchers.Launcher:
         return launchers.get((self.job.handle or {}).get("launcher", launchers.local.NAME))
@@ -243,48 +264,5 @@ class Supervisor:
         )
 
     def _guard(self) -> None:
-        """Inside a transaction: the row is ours, and stays so until the commit."""
-        held = Job.objects.select_for_update().filter(pk=self.job.pk, epoch=self.epoch, state__in=HELD)
-        if not held.exists():
-            raise Fenced
-
-
-def _run_function(job: Job, kind: FunctionKind, epoch: int) -> None:
-    """A function kind runs right here. It may be run again after a crash, from its start."""
-    if job.state == State.STARTING and not job.move((State.STARTING,), State.RUNNING, epoch=epoch, who="runner"):
-        raise Fenced
-    told = 0.0
-
-    def progress(percentage: float, sentence: str) -> None:
-        nonlocal told
-        if time.monotonic() - told < settings.JOB_POLL / 2 and percentage < 100:
-            return
-        told = time.monotonic()
-        if job.renew(epoch, percentage=min(max(percentage, 0.0), 100.0), note=sentence[:300]):
-            raise Cancelled
-
-    try:
-        kind.run(job, progress)
-    except Cancelled:
-        job.move(HELD, State.CANCELLED, epoch=epoch, who="runner", why="cancelled")
-    except JobError as error:
-        fail(job, epoch, error.said, "refused")
-    except Fenced:
-        raise
-    except Exception:
-        log.exception("job %s", job.pk)
-        with runfolder.log(job).open("a", encoding="utf-8") as file:
-            file.write(traceback.format_exc())
-        fail(job, epoch, _unexpected(), "portal_fault")
-    else:
-        job.move(HELD, State.SUCCEEDED, epoch=epoch, who="runner", percentage=100.0)
-
-
-def fail(job: Job, epoch: int, message: str, otherwise: str) -> None:
-    facts = diagnosis.of(job, runfolder.of(job), message, otherwise)
-    job.move(HELD, State.FAILED, epoch=epoch, who="runner", why=message, message=message, **facts)
-
-
-def _unexpected() -> Said:
-    last = traceback.format_exc().strip().splitlines()[-1]
-    return Said(_("Something unexpected happened in the portal: %(error)s"), error=last[:500])
+        """Inside a transaction: the row is ours, and stays so until the commit; so many rows may take their time."""
+        self.job.write(self.epoch, lease_until=clock.after(settings.JOB_LEASE))

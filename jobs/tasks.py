@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from django.conf import settings
+from django_q.models import OrmQ
 
-from jobs import clock, dispatch, notices
+from jobs import broker, clock, dispatch, hosts, notices
 from jobs.models import Host
 
 
@@ -18,14 +19,18 @@ def deliver() -> None:
     notices.deliver()
 
 
-def canary(host_name: str) -> None:
-    """Prove that the task queue of this host delivers."""
-    Host.objects.filter(name=host_name).update(canary_at=clock.now())
+def canary() -> None:
+    """Prove that the task queue of this host delivers; its queue is its own."""
+    Host.objects.filter(name=hosts.name()).update(canary_at=clock.now())
 
 
-def canary_is_late(host: Host, since_start: float) -> bool:
-    """Whether the task queue has delivered nothing for three canaries. `since_start`: seconds it has been up."""
+def is_wedged(host: Host, since_start: float) -> bool:
+    """Whether the task queue has delivered nothing for three canaries, or delivers without ever saying so.
+
+    `since_start`: seconds it has been up. A cluster whose idle worker was killed looks alive and does nothing.
+    """
     limit = 3 * settings.JOB_CANARY
     if since_start < limit:
         return False
-    return host.canary_at is None or (clock.now() - host.canary_at).total_seconds() > limit
+    is_late = host.canary_at is None or (clock.now() - host.canary_at).total_seconds() > limit
+    return is_late or OrmQ.objects.filter(key=broker.own_queue()).count() > 3

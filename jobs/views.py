@@ -12,8 +12,9 @@ from django.utils.http import url_has_allowed_host_and_scheme
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_POST
 
-from jobs import charts, diagnosis, kinds, listing, runfolder, views_log, waiting
+from jobs import charts, diagnosis, kinds, listing, logs, runfolder, views_log, waiting
 from jobs.asked import is_htmx, job_of, number
+from jobs.curves import storing, tables
 from jobs.models import HELD, Job, State
 from kernels_app.contract import results
 from projects_app.access import project_view
@@ -109,10 +110,12 @@ def cancel(request: HttpRequest, project: Project, pk: int) -> HttpResponse:
 @require_GET
 @project_view()
 def metrics(request: HttpRequest, project: Project, pk: int) -> HttpResponse:
-    """Points since the cursor `after`; 204 when there are none and more may come."""
+    """Points since the cursor `after`, 204 when there are none and more may come; or one chart between two x."""
     job = job_of(project, pk)
+    if part := charts.window_of(request.GET):
+        return JsonResponse(charts.window(job, request.GET.get("chart", ""), part, _judging(job)))
     after = number(request, "after") or 0
-    found = charts.since(job, after)
+    found = charts.since(job, after, _judging(job))
     if found is None and job.is_active:
         return HttpResponse(status=204)
     return JsonResponse(found or {"cursor": after, "active": False, "charts": []})
@@ -129,14 +132,15 @@ def scores(request: HttpRequest, project: Project, pk: int) -> HttpResponse:
 @require_GET
 @project_view()
 def metrics_csv(request: HttpRequest, project: Project, pk: int, chart: str) -> HttpResponseBase:
-    """The metrics file as the kernel wrote it."""
+    """The metrics file as the kernel wrote it; where it is gone, what was read of it."""
     job = job_of(project, pk)
-    if not job.points.filter(chart=chart).exists():  # only names the ingest met: `chart` cannot lead elsewhere
+    curves = [curve for curve in storing.curves_of(job.pk) if curve.chart == chart]
+    if not curves:  # only names the ingest met: `chart` cannot lead elsewhere
         raise Http404
     try:
-        file = (runfolder.output(job) / results.METRICS / f"{chart}.csv").open("rb")
-    except OSError as error:
-        raise Http404(_("This file is gone.")) from error
+        file = logs.open_plain(runfolder.output(job) / results.METRICS / f"{chart}.csv")
+    except OSError:
+        return tables.answer(f"{chart}.csv", tables.chart_rows(curves))
     return FileResponse(file, as_attachment=True, filename=f"{chart}.csv", content_type="text/csv")
 
 
@@ -170,6 +174,10 @@ def _status(request: HttpRequest, job: Job) -> HttpResponse:
 
 
 def _scores(job: Job) -> dict[str, dict[str, dict[str, object]]]:
-    """Best and last of each curve, by what the kernel of the job's model says is better."""
+    return charts.best_and_last(job, _judging(job).goals)
+
+
+def _judging(job: Job) -> charts.Judging:
+    """What the kernel of the job's model says is better."""
     model = job.trained_models.select_related("kernel").first()
-    return charts.best_and_last(job, model.goals if model else {})
+    return charts.judging(model.kernel.metrics if model else [])

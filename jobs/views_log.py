@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from django.http import FileResponse, Http404, HttpRequest, HttpResponse, HttpResponseBase
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase, StreamingHttpResponse
 from django.shortcuts import render
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
@@ -12,6 +12,7 @@ from django.views.decorators.http import require_GET
 
 from jobs import logs, runfolder
 from jobs.asked import is_htmx, job_of, number
+from jobs.enclosure.logcut import cut_of
 from jobs.models import Job
 from projects_app.access import project_view
 from projects_app.models import Project
@@ -21,11 +22,16 @@ LEVELS = {logs.WARNING: gettext_lazy("Warnings and errors"), logs.ERROR: gettext
 
 @dataclass(frozen=True)
 class Shown:
-    """A part of a job's log. `more`: whether to ask again, `soon`: at once, since there is more already."""
+    """A part of a job's log. `more`: whether to ask again, `soon`: at once, since there is more already.
+
+    `lost`: bytes that were cut out of its middle; `kept`: those that are there.
+    """
 
     part: logs.Part
     more: bool
     soon: bool = False
+    lost: int = 0
+    kept: int = 0
 
     @property
     def size(self) -> int:
@@ -34,8 +40,9 @@ class Shown:
 
 def opening(job: Job) -> Shown:
     """The tail, as a page opens with it."""
-    part = logs.read(runfolder.log(job), None)
-    return Shown(part, job.is_active)
+    path = runfolder.log(job)
+    cut = cut_of(path)
+    return Shown(logs.read(path, None), job.is_active, lost=cut.lost if cut else 0, kept=logs.kept(path))
 
 
 @require_GET
@@ -86,16 +93,12 @@ def _page(request: HttpRequest, job: Job) -> HttpResponse:
 def log_download(request: HttpRequest, project: Project, pk: int) -> HttpResponseBase:
     job = job_of(project, pk)
     try:
-        file = runfolder.log(job).open("rb")
+        parts = logs.parts(runfolder.log(job))
     except OSError as error:
         raise Http404(_("This job has no log.")) from error
-    return FileResponse(
-        file, as_attachment=True, filename=f"job-{job.pk}.log", content_type="text/plain; charset=utf-8"
-    )
+    name = f'attachment; filename="job-{job.pk}.log"'
+    return StreamingHttpResponse(parts, content_type="text/plain; charset=utf-8", headers={"Content-Disposition": name})
 
 
 def _size(job: Job) -> int:
-    try:
-        return runfolder.log(job).stat().st_size
-    except OSError:
-        return 0
+    return logs.kept(runfolder.log(job))

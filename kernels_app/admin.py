@@ -14,12 +14,12 @@ FACTS = [
 
 @admin.register(Kernel)
 class KernelAdmin(NoMaking, admin.ModelAdmin):
-    """Only the description is free: the rest follows from the package, which the digest names."""
+    """Only the descriptions are free: the rest follows from the package, which the digest names."""
 
     list_display = ["name", "version", "state", "training_types", "is_bundled", "created_at"]
     list_filter = ["state", "is_bundled"]
     search_fields = ["name", "version", "description", "digest"]
-    fields = ["description", *FACTS]
+    fields = ["description", "description_ko", *FACTS]
     readonly_fields = FACTS
 
 

@@ -42,7 +42,7 @@ def parameters(schema: dict[str, Any]) -> list[Parameter]:
                 kind=kind(resolved),
                 range=limits(resolved),
                 default=shown(resolved["default"]) if "default" in resolved else None,
-                unit=str(resolved.get("x-unit", "")),
+                unit=schemas.unit(resolved),
                 description=schemas.description(resolved),
                 is_required=name in required,
                 is_advanced=bool(resolved.get("x-advanced")),

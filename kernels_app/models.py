@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tomllib
 from pathlib import Path
 from typing import Any, Self
 
@@ -9,8 +10,10 @@ from django.conf import settings
 from django.db import models
 from django.db.models import Q
 from django.urls import reverse
+from django.utils.translation import get_language
 from django.utils.translation import gettext_lazy as _
 
+from jobs import limits
 from projects_app.models import ModelType, Project, TrainingType, User
 
 
@@ -45,6 +48,7 @@ class Kernel(models.Model):
     name = models.CharField(_("name"), max_length=100)
     version = models.CharField(_("version"), max_length=64)
     description = models.TextField(_("description"), blank=True)
+    description_ko = models.TextField(_("description in Korean"), blank=True)
     digest = models.CharField(
         _("digest"), max_length=64, help_text=_("SHA-256 over the names and contents of its files.")
     )
@@ -72,6 +76,21 @@ class Kernel(models.Model):
     @property
     def folder(self) -> Path:
         return settings.TRAINPORTAL_HOME / "kernels" / str(self.pk)
+
+    @property
+    def about(self) -> str:
+        """Its description in the language of the reader, else in the one it has."""
+        is_korean = (get_language() or "").startswith("ko")
+        return self.description_ko if is_korean and self.description_ko else self.description
+
+    @property
+    def limits(self) -> dict[str, Any]:
+        """`[limits]` of its kernel.toml: what a run of it may take, where that differs from the installation's."""
+        try:
+            found = tomllib.loads((self.folder / "kernel.toml").read_text(encoding="utf-8")).get("limits", {})
+        except (OSError, ValueError):
+            return {}
+        return {} if limits.faults(found) else found
 
     @property
     def types(self) -> list[str]:

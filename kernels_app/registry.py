@@ -11,11 +11,15 @@ from typing import Any
 from django.apps import AppConfig
 from django.db import connections, transaction
 
+from jobs import limits
 from kernels_app import schema
 from kernels_app.bundled import packing
 from kernels_app.models import Kernel, KernelState
 
 log = logging.getLogger(__name__)
+OPTIONAL = ("description", "description_ko")  # of kernel.toml
+
+PACKAGE_LIMIT = 20 * 2**20  # bytes of a package that goes with an exported model
 
 
 class BadKernel(Exception):
@@ -32,27 +36,51 @@ def register(files: dict[str, bytes], *, is_bundled: bool = False) -> Kernel:
 
     Raises BadKernel.
     """
-    about = _about(files)
-    found = _schema(files)
-    digest = packing.digest(files)
+    found = look(files)
     with transaction.atomic():
         kernel, created = Kernel.objects.get_or_create(
-            name=about["name"],
-            digest=digest,
+            name=found.name,
+            digest=found.digest,
             defaults={
-                "version": _free_version(about["name"], about["version"], digest),
-                "description": about["description"],
-                "schema": found,
-                "training_types": f",{','.join(schema.training_types(found))},",
+                "version": _free_version(found.name, found.version, found.digest),
+                "description": found.description,
+                "description_ko": found.description_ko,
+                "schema": found.schema,
+                "training_types": found.training_types,
                 "is_bundled": is_bundled,
-                "state": KernelState.READY,
+                "state": found.state,
             },
         )
-        if not kernel.folder.is_dir():
+        if created or not kernel.folder.is_dir():
             _unpack(kernel, files)
     if created:
         log.info("registered the kernel %s", kernel)
     return kernel
+
+
+def look(files: dict[str, bytes]) -> Kernel:
+    """The kernel that these files would be, not saved. Raises BadKernel."""
+    about, found = _about(files), _schema(files)
+    return Kernel(
+        **about,
+        digest=packing.digest(files),
+        schema=found,
+        training_types=f",{','.join(schema.training_types(found))},",
+        state=KernelState.READY,
+    )
+
+
+def package_of(kernel: Kernel) -> dict[str, bytes]:
+    """The files that a kernel was registered with, by name; empty where they are not there as they were, or too many
+    to carry about."""
+    files: dict[str, bytes] = {}
+    size = 0
+    for path in packing.sources(kernel.folder) if kernel.folder.is_dir() else ():
+        size += path.stat().st_size
+        if size > PACKAGE_LIMIT:
+            return {}
+        files[path.relative_to(kernel.folder).as_posix()] = path.read_bytes()
+    return files if packing.digest(files) == kernel.digest else {}
 
 
 def after_migrate(sender: AppConfig, **kwargs: Any) -> None:
@@ -64,13 +92,15 @@ def after_migrate(sender: AppConfig, **kwargs: Any) -> None:
 
 def _about(files: dict[str, bytes]) -> dict[str, str]:
     try:
-        found = {"description": ""} | tomllib.loads(files["kernel.toml"].decode("utf-8"))
-        about = {key: found[key] for key in ("name", "version", "description")}
+        found = dict.fromkeys(OPTIONAL, "") | tomllib.loads(files["kernel.toml"].decode("utf-8"))
+        about = {key: found[key] for key in ("name", "version", *OPTIONAL)}
     except (KeyError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise BadKernel(f"kernel.toml: {error}") from error
     for key, value in about.items():
-        if not isinstance(value, str) or (key != "description" and not value.strip()):
+        if not isinstance(value, str) or (key not in OPTIONAL and not value.strip()):
             raise BadKernel(f"kernel.toml: {key} must be a text; it is {value!r}")
+    if wrong := limits.faults(found.get("limits", {})):
+        raise BadKernel("kernel.toml: [limits] " + "; ".join(wrong))
     return about
 
 
@@ -97,4 +127,5 @@ def _unpack(kernel: Kernel, files: dict[str, bytes]) -> None:
     draft = kernel.folder.with_name(f".{kernel.pk}.tmp")
     shutil.rmtree(draft, ignore_errors=True)
     packing.write_package(files, draft)
+    shutil.rmtree(kernel.folder, ignore_errors=True)  # of a registration that was rolled back: ids come again
     draft.replace(kernel.folder)

@@ -4,13 +4,25 @@ from __future__ import annotations
 
 from django.contrib import admin
 
-from models_app.models import Prediction, Preset, Sweep, TrainDraft, TrainedModel, Validation
+from models_app.models import (
+    Activation,
+    FoundObject,
+    ModelDraft,
+    ModelExport,
+    Prediction,
+    Preset,
+    Sweep,
+    TrainDraft,
+    TrainedModel,
+    TruthObject,
+    Validation,
+)
 from projects_app.readonly import NoMaking, ReadOnlyAdmin
 
 FACTS = [
     "project", "model_type", "kernel", "origin", "base_model", "retrained_from", "sweep", "varied", "train_datasets",
-    "validation_datasets", "snapshot", "data_category", "settings", "classes", "devices", "job", "size", "created_by",
-    "created_at",
+    "validation_datasets", "snapshot", "data_category", "settings", "classes", "devices", "job", "size",
+    "imported_from", "created_by", "created_at",
 ]  # fmt: skip
 
 
@@ -50,6 +62,21 @@ class PredictionAdmin(ReadOnlyAdmin):
     list_select_related = ["validation__model", "image"]
 
 
+@admin.register(FoundObject)
+class FoundObjectAdmin(ReadOnlyAdmin):
+    list_display = ["validation", "image", "label", "score", "verdict", "is_right", "iou"]
+    list_filter = ["is_right"]
+    search_fields = ["label", "image__name"]
+    list_select_related = ["validation__model", "image"]
+
+
+@admin.register(TruthObject)
+class TruthObjectAdmin(ReadOnlyAdmin):
+    list_display = ["validation", "image", "label", "found_score", "taken_for", "iou"]
+    search_fields = ["label", "image__name"]
+    list_select_related = ["validation__model", "image"]
+
+
 @admin.register(Preset)
 class PresetAdmin(ReadOnlyAdmin):
     list_display = ["project", "kernel_name", "model_type", "saved_by", "saved_at"]
@@ -70,3 +97,27 @@ class SweepAdmin(ReadOnlyAdmin):
     list_filter = ["project", "kernel"]
     search_fields = ["name", "created_by__username"]
     list_select_related = ["project", "kernel", "created_by"]
+
+
+@admin.register(Activation)
+class ActivationAdmin(ReadOnlyAdmin):
+    list_display = ["model_type", "model_name", "started_at", "started_by", "reason", "ended_at", "ended_by"]
+    list_filter = ["project"]
+    search_fields = ["model_name", "model_type__code", "started_by__username", "reason"]
+    list_select_related = ["model_type", "started_by", "ended_by"]
+
+
+@admin.register(ModelDraft)
+class ModelDraftAdmin(ReadOnlyAdmin):
+    list_display = ["file_name", "project", "created_by", "created_at"]
+    list_filter = ["project"]
+    search_fields = ["file_name", "created_by__username"]
+    list_select_related = ["project", "created_by"]
+
+
+@admin.register(ModelExport)
+class ModelExportAdmin(ReadOnlyAdmin):
+    list_display = ["model", "project", "size", "created_by", "created_at"]
+    list_filter = ["project"]
+    search_fields = ["model__name", "created_by__username"]
+    list_select_related = ["model", "project", "created_by"]

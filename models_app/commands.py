@@ -1,4 +1,4 @@
-"""What `train` and `validate` share: finding things by the names people use, and seeing the job to its end."""
+"""What the commands about models share: finding things by the names people use, and seeing the job to its end."""
 
 from __future__ import annotations
 
@@ -13,14 +13,34 @@ from datasets_app.models import Dataset
 from jobs import following
 from jobs.models import Job
 from kernels_app.models import Kernel
-from models_app.orders import OrderRefused
-from projects_app.models import ModelType, Project
+from models_app.complaints import OrderRefused
+from models_app.models import TrainedModel
+from projects_app import listing
+from projects_app.models import ModelType, Project, User
 
 
 def add_follow_arguments(parser: ArgumentParser) -> None:
     how = parser.add_mutually_exclusive_group()
     how.add_argument("--wait", action="store_true", help="Wait until a worker has done it; exit 0 only on success.")
     how.add_argument("--foreground", action="store_true", help="Claim it and run it in this process, leases included.")
+
+
+def add_model_arguments(parser: ArgumentParser) -> None:
+    parser.add_argument("model", help="An id, or a name that only one model has.")
+    parser.add_argument("--project", metavar="CODE", help="Where several projects have a model of that name.")
+
+
+def find_model(user: User, name: str, project: str | None) -> TrainedModel:
+    """By a name that only one model has, or by id, among what the user may see. Raises CommandError."""
+    models = TrainedModel.objects.visible_to(user).select_related("project", "model_type", "kernel", "job")
+    if project:
+        models = models.filter(project__code=project)
+    found = list(models.filter(name=name)[:2]) or list(models.filter(pk=listing.whole(name) or 0))
+    if not found:
+        raise CommandError(f"There is no model {name!r}.")
+    if len(found) > 1:
+        raise CommandError(f"Several models are named {name!r}: add --project, or give the id.")
+    return found[0]
 
 
 def follow(job: Job, *, wait: bool, foreground: bool) -> Job:

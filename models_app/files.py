@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+from dataclasses import dataclass
 from pathlib import Path
 
 from django.http import FileResponse, Http404
@@ -16,6 +18,25 @@ def listed(folder: Path, limit: int = 500) -> list[tuple[str, int]]:
             if len(found) >= limit:
                 break
     return found
+
+
+@dataclass(frozen=True)
+class Contents:
+    """What stands at the root of a folder: files with bytes, and names of folders."""
+
+    files: list[tuple[str, int]]
+    folders: list[str]
+
+
+def at_root(folder: Path) -> Contents:
+    """Without looking into its folders, which may hold a file for each image."""
+    try:
+        entries = sorted(os.scandir(folder), key=lambda entry: entry.name)
+    except OSError:
+        return Contents([], [])
+    shown = [entry for entry in entries if not entry.is_symlink() and not entry.name.startswith(".")]
+    files = [(entry.name, entry.stat().st_size) for entry in shown if entry.is_file()]
+    return Contents(files, [entry.name for entry in shown if entry.is_dir()])
 
 
 def download(folder: Path, name: str) -> FileResponse:

@@ -16,6 +16,7 @@ from kernels_app import fields, jsontext
 from kernels_app.models import Kernel
 from models_app import form_params, model_json
 from models_app.models import Preset, TrainedModel
+from projects_app.listing import whole
 from projects_app.models import ModelType, Project, Role, User
 
 LARGEST_FILE = 1024**2  # bytes of an uploaded model.json
@@ -51,6 +52,13 @@ def show(desk: Desk, view: str) -> None:
     desk.refused = form_params.show_as(desk.data, desk.kernel.schema, "json" if view == "json" else "")
     if before and view != "json" and not desk.refused:
         desk.remarks = model_json.remarks(before.value, desk.own)
+
+
+def take_version(desk: Desk, number: str) -> None:
+    """Another version of the kernel; the form itself sees whether it may be used here."""
+    found = Kernel.objects.filter(name=desk.kernel.name, pk=whole(number) or 0)
+    if found.exists():
+        desk.data["kernel"] = number
 
 
 def reset(desk: Desk, name: str) -> None:
@@ -189,6 +197,7 @@ def _write(desk: Desk, texts: dict[str, list[str]]) -> None:
 
 ACTS: dict[str, Callable[[Desk, str], None]] = {
     "view": show,
+    "version": take_version,
     "reset": reset,
     "origin": back_to_origin,
     "aside": drop_aside,

@@ -13,7 +13,7 @@ from kernels_app import fields
 from kernels_app.models import Kernel
 from models_app import form_params
 from models_app.models import TrainedModel
-from models_app.orders import propose_name
+from models_app.names import propose_name
 from projects_app.listing import whole
 from projects_app.models import ModelType, Project
 

@@ -8,9 +8,10 @@ from django.http import HttpRequest, QueryDict
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
+from datasets_app.checks import SetFacts
 from jobs import queue
 from models_app import choices, form_params, preflight
-from models_app.orders import Report
+from models_app.complaints import Report
 from models_app.sweeps import plan as sweep_plan
 from models_app.train_form import TrainForm
 from projects_app.listing import whole
@@ -28,13 +29,11 @@ def context(request: HttpRequest, form: TrainForm, report: Report | None) -> dic
     plan, order = form.plan, form.order()
     trainings = plan.count if plan and plan.is_on else 1
     facts = report.facts if report else None
-    estimates = (
-        preflight.look(order, facts, trainings=trainings, variants=_variants(form))
-        if order and trainings <= LARGEST_BATCH
-        else None
-    )
+    estimates = _estimates(form, facts, trainings) if order and trainings <= LARGEST_BATCH else None
     warnings = [text for text in (report.warnings if report else []) if facts is None or text not in facts.warnings]
     on_data = len(facts.remarks) if facts else whole(request.POST.get("data_remarks", "")) or 0
+    axes = _axes(form)
+    on = {(axis.name,): axis.is_on for axis in axes}
     return {
         "form": form,
         "report": report,
@@ -51,7 +50,8 @@ def context(request: HttpRequest, form: TrainForm, report: Report | None) -> dic
         "high": lambda: form.device_range[1],
         "on_cpu": queue.only_cpus,
         "with_data": True,
-        "axes": _axes(form),
+        "axes": axes,
+        "varies": {field.html_name: on[field.path] for field in rows if field.path in on},
         "plan": plan,
         "trainings": trainings,
         "estimates": estimates,
@@ -65,6 +65,20 @@ def context(request: HttpRequest, form: TrainForm, report: Report | None) -> dic
         "start_label": _start_label(trainings),
         "ask": _ask(trainings, order.devices if order else 1) if trainings > 1 else "",
     }
+
+
+def _estimates(form: TrainForm, facts: SetFacts | None, trainings: int) -> preflight.Estimates | None:
+    order, plan, batch = form.order(), form.plan, form.batch()
+    if order is None:
+        return None
+    return preflight.look(
+        order,
+        facts,
+        trainings=trainings,
+        variants=[child.params for child in batch.children] if batch and not batch.plan.problems else [],
+        keep_best=plan.keep_best if plan and plan.is_on else None,
+        is_read=not (form.settings and form.settings.is_unreadable),
+    )
 
 
 def _origin_marks(form: TrainForm) -> dict[str, str]:
@@ -87,12 +101,6 @@ def _origin_marks(form: TrainForm) -> dict[str, str]:
 
 def _axes(form: TrainForm) -> list[sweep_plan.AxisField]:
     return sweep_plan.axes_for_form(form.chosen_kernel.schema, form.data) if form.chosen_kernel else []
-
-
-def _variants(form: TrainForm) -> list[dict[str, Any]]:
-    """The settings of each training of a batch, where they can be said."""
-    batch = form.batch()
-    return [child.params for child in batch.children] if batch and not batch.plan.problems else []
 
 
 def _start_label(trainings: int) -> str:

@@ -1,28 +1,34 @@
-"""Training and validation as kinds of jobs: what they start, and what they make of the results."""
+"""What this app does in the background: training and validation as programs, import and export as functions."""
 
 from __future__ import annotations
 
 import shutil
 from pathlib import Path
 
+from django.urls import reverse
 from django.utils.translation import gettext_noop as _
 
 from datasets_app import kernel_view
-from jobs import kinds, runfolder
+from jobs import chores, kinds, runfolder
 from jobs.kinds import JobError, Launch, Repair
 from jobs.models import Job
 from jobs.said import Said
 from kernels_app.contract import data, results
 from kernels_app.contract.settings import ModelSettings
 from kernels_app.models import Kernel
-from models_app import launching, publishing, repairs, reports, resuming
-from models_app.models import Operation, TrainedModel, Validation
+from models_app import exporting, launching, publishing, repairs, reports, result_datasets, resuming
+from models_app.imports import committing, drafts, order
+from models_app.models import ModelDraft, Operation, TrainedModel, Validation
 from models_app.sweeps import pruning
 
 
 def register() -> None:
     kinds.register(Training())
     kinds.register(Validating())
+    kinds.register(ImportModel())
+    kinds.register(ExportModel())
+    chores.register("old exports", exporting.drop_old)
+    chores.register("old uploads of models", drafts.drop_old)
 
 
 class Training:
@@ -119,11 +125,18 @@ class Validating:
     def finish(self, job: Job, folder: Path) -> None:
         validation = _validation(job)
         publishing.heal(folder, validation.folder)
-        reports.store(validation, folder / runfolder.OUTPUT, folder / runfolder.DATASET)
-        publishing.publish(folder, validation.folder)
+        output, dataset = folder / runfolder.OUTPUT, folder / runfolder.DATASET
+        reports.store(validation, output, dataset)
+        result_datasets.make(validation, output, dataset, folder / runfolder.IMAGES)
+        self._keep(validation, folder)
 
     def keep_partial(self, job: Job, folder: Path) -> None:
-        publishing.publish(folder, _validation(job).folder)
+        self._keep(_validation(job), folder)
+
+    def _keep(self, validation: Validation, folder: Path) -> None:
+        publishing.publish(folder, validation.folder)
+        if validation.folder.is_dir():
+            Validation.objects.filter(pk=validation.pk).update(size=publishing.size_of(validation.folder))
 
     def subject(self, job: Job) -> tuple[str, str] | None:
         validation = Validation.objects.filter(job=job).select_related("project", "model").first()
@@ -131,6 +144,36 @@ class Validating:
 
     def repair(self, job: Job, name: str) -> Repair | None:
         return repairs.of_validation(job, name)
+
+
+class ImportModel:
+    """Makes a model of a draft that somebody looked at."""
+
+    name = order.KIND
+
+    def run(self, job: Job, progress: kinds.Progress) -> None:
+        committing.commit(job, progress)
+
+    def subject(self, job: Job) -> tuple[str, str] | None:
+        """The model; before that, and where it failed, the draft."""
+        if model := TrainedModel.objects.filter(job=job).select_related("project").first():
+            return model.name, model.get_absolute_url()
+        draft = ModelDraft.objects.filter(pk=job.args["draft"]).first()
+        address = reverse("models:import_draft", args=[job.project.code, job.args["draft"]])
+        return (str(job.args.get("name") or draft), address) if draft else None
+
+
+class ExportModel:
+    """Packs a model into one archive."""
+
+    name = exporting.KIND
+
+    def run(self, job: Job, progress: kinds.Progress) -> None:
+        exporting.build(job, progress)
+
+    def subject(self, job: Job) -> tuple[str, str] | None:
+        model = TrainedModel.objects.filter(pk=job.args["model"], project=job.project).select_related("project").first()
+        return (model.name, model.get_absolute_url()) if model else None
 
 
 def _model(job: Job) -> TrainedModel:
@@ -167,6 +210,12 @@ def _complaints(folder: Path, operation: str, model: TrainedModel) -> list[str]:
         classes=len(model.classes),
         has_inputs=data.has_samples(folder / runfolder.DATASET),
     )
+    if (
+        operation == Operation.PREPROCESSING
+        and not faults
+        and not result_datasets.is_any(output, folder / runfolder.IMAGES)
+    ):
+        return [Said(_("None of the images that files.txt names is there."))]
     return [Said(_("%(file)s is of no use: %(reason)s"), file=fault.file, reason=fault.reason) for fault in faults]
 
 

@@ -8,13 +8,32 @@ from typing import Any
 from django.conf import settings
 from django.db import models
 from django.urls import reverse
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from datasets_app.models import Dataset, Snapshot
 from jobs.models import Job, State
 from kernels_app.contract import results
 from kernels_app.models import Kernel
-from projects_app.models import ModelType, OwnedQuerySet, Project, TrainingType, User
+from models_app.records import Activation, ModelDraft, ModelExport
+from models_app.validation_models import FoundObject, Operation, Prediction, TruthObject, Validation
+from projects_app.models import ModelType, OwnedQuerySet, Project, User
+
+__all__ = [
+    "Activation",
+    "FoundObject",
+    "ModelDraft",
+    "ModelExport",
+    "Operation",
+    "Origin",
+    "Prediction",
+    "Preset",
+    "Sweep",
+    "TrainDraft",
+    "TrainedModel",
+    "TruthObject",
+    "Validation",
+]
 
 
 class Origin(models.TextChoices):
@@ -103,6 +122,7 @@ class TrainedModel(models.Model):
     devices = models.PositiveIntegerField(_("devices"), default=1)
     job = models.ForeignKey(Job, models.PROTECT, related_name="trained_models", verbose_name=_("job"))
     size = models.PositiveBigIntegerField(_("bytes"), default=0)
+    imported_from = models.JSONField(_("imported from"), default=dict, blank=True, help_text=_("What its export said."))
     created_by = models.ForeignKey(User, models.SET_NULL, null=True, related_name="+", verbose_name=_("created by"))
     created_at = models.DateTimeField(_("created"), auto_now_add=True)
 
@@ -111,6 +131,14 @@ class TrainedModel(models.Model):
     class Meta:
         ordering = ["-pk"]
         constraints = [models.UniqueConstraint(fields=["project", "name"], name="model_name_once_a_project")]
+        indexes = [  # each serves a filter or an order of the list without a look into the rows: `views_list`
+            models.Index(fields=["project", "-id"]),
+            models.Index(fields=["project", "job"]),
+            models.Index(fields=["project", "model_type", "-id"]),
+            models.Index(fields=["project", "created_by", "-id"]),
+            models.Index(fields=["project", "data_category", "-id"]),
+            models.Index(fields=["project", "created_at"]),
+        ]
         verbose_name = _("model")
         verbose_name_plural = _("models")
 
@@ -132,6 +160,19 @@ class TrainedModel(models.Model):
     def has_checkpoint(self) -> bool:
         """Whether another training may start from its weights: a cancelled one that got that far counts."""
         return not self.job.is_active and (self.folder / results.CHECKPOINT).is_file()
+
+    def why_not_validated(self) -> str:
+        """Why no validation of it can start; empty when one can."""
+        if not self.is_finished:
+            return gettext("Only a model whose training succeeded can be validated.")
+        if not self.has_checkpoint:
+            return gettext("The checkpoint of this model is gone: only its metrics, its log and its settings are left.")
+        return ""
+
+    @property
+    def activation(self) -> Activation | None:
+        """Since when it is in use, by whom and why; None where it is not."""
+        return self.activations.current().select_related("started_by").first()
 
     @property
     def goals(self) -> dict[tuple[str, str], str]:
@@ -186,78 +227,3 @@ class Preset(models.Model):
 
     def __str__(self) -> str:
         return f"{self.kernel_name}, {self.model_type}"
-
-
-class Operation(models.TextChoices):
-    VALIDATION = "validation", _("Validation: compare with the labels")
-    INFERENCE = "inference", _("Inference: let the model label")
-    PREPROCESSING = "preprocessing", _("Preprocessing: produce images")
-
-
-class Validation(models.Model):
-    """One run of a finished model over datasets."""
-
-    project = models.ForeignKey(Project, models.CASCADE, related_name="validations", verbose_name=_("project"))
-    model = models.ForeignKey(TrainedModel, models.PROTECT, related_name="validations", verbose_name=_("model"))
-    kernel = models.ForeignKey(Kernel, models.PROTECT, related_name="validations", verbose_name=_("kernel"))
-    operation = models.CharField(_("operation"), max_length=16, choices=Operation, default=Operation.VALIDATION)
-    datasets = models.ManyToManyField(Dataset, related_name="validations", verbose_name=_("datasets"))
-    snapshot = models.ForeignKey(Snapshot, models.PROTECT, null=True, blank=True, related_name="validations")
-    job = models.ForeignKey(Job, models.PROTECT, related_name="validations", verbose_name=_("job"))
-    summary = models.JSONField(_("summary"), default=dict, blank=True)
-    faults = models.JSONField(_("unreadable results"), default=list, blank=True)
-    created_by = models.ForeignKey(User, models.SET_NULL, null=True, related_name="+", verbose_name=_("created by"))
-    created_at = models.DateTimeField(_("created"), auto_now_add=True)
-
-    objects = OwnedQuerySet.as_manager()
-
-    class Meta:
-        ordering = ["-pk"]
-        verbose_name = _("validation")
-        verbose_name_plural = _("validations")
-
-    def __str__(self) -> str:
-        return f"{self.model.name} #{self.pk}"
-
-    def get_absolute_url(self) -> str:
-        return reverse("validations:detail", args=[self.project.code, self.pk])
-
-    @property
-    def folder(self) -> Path:
-        return settings.TRAINPORTAL_HOME / "validations" / str(self.pk)
-
-    @property
-    def finds_shapes(self) -> bool:
-        """Whether its predictions are scored shapes, not judgements of what is given."""
-        return self.model.model_type.training_type in (TrainingType.OD, TrainingType.SEG)
-
-    @property
-    def headline(self) -> list[tuple[str, float]]:
-        """The key numbers of the summary, at most three."""
-        known = ("accuracy", "macro_f1", "mAP50", "mAP", "IoU", "mIoU", "PREC", "RECL")
-        found = [(name, self.summary[name]) for name in known if isinstance(self.summary.get(name), int | float)]
-        return found[:3]
-
-
-class Prediction(models.Model):
-    """What a model said of one image in a validation. `objects`: shapes with scores, or regions with probabilities.
-
-    CL: `truth` and `predicted` are category codes, `score` the probability of the predicted one.
-    """
-
-    validation = models.ForeignKey(Validation, models.CASCADE, related_name="predictions")
-    image = models.ForeignKey("datasets_app.Image", models.CASCADE, related_name="predictions")
-    truth = models.CharField(max_length=128, blank=True)
-    predicted = models.CharField(max_length=128, blank=True)
-    score = models.FloatField(null=True)
-    is_right = models.BooleanField(null=True)
-    objects_found = models.JSONField(default=list)
-
-    class Meta:
-        ordering = ["pk"]
-        constraints = [models.UniqueConstraint(fields=["validation", "image"], name="one_prediction_an_image")]
-        verbose_name = _("prediction")
-        verbose_name_plural = _("predictions")
-
-    def __str__(self) -> str:
-        return f"{self.image}: {self.predicted}"

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
-from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from typing import Any
@@ -14,43 +12,16 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from datasets_app import checks, snapshots
-from datasets_app.models import Dataset, Snapshot
+from datasets_app.models import Dataset, Image, Snapshot
 from jobs import queue
 from jobs.models import Job
-from kernels_app import describe, fields, schema
-from kernels_app.models import Kernel, KernelState
+from kernels_app import fields, schema
+from kernels_app.models import Kernel
 from models_app import extra_files, model_json
+from models_app.complaints import Complaint, OrderRefused, Report, kernel_complaints
 from models_app.models import Operation, Origin, Sweep, TrainedModel, Validation
+from models_app.names import name_complaints
 from projects_app.models import ModelType, Project, User
-
-
-@dataclass(frozen=True)
-class Complaint:
-    """What is wrong with an order: the field (a parameter's is `params.<name>`) and a sentence.
-
-    `pointer`, `keyword`: where in `model.json` and which rule, for what is wrong with the settings."""
-
-    field: str
-    message: str
-    pointer: str = ""
-    keyword: str = dataclasses.field(default="", compare=False)
-
-
-class OrderRefused(Exception):
-    """The order breaks a rule; nothing was written."""
-
-    def __init__(self, complaints: Sequence[Complaint]) -> None:
-        super().__init__("; ".join(complaint.message for complaint in complaints))
-        self.complaints = list(complaints)
-
-
-@dataclass
-class Report:
-    """Errors block a start, warnings do not."""
-
-    errors: list[Complaint] = field(default_factory=list)
-    warnings: list[str] = field(default_factory=list)
-    facts: checks.SetFacts | None = None
 
 
 @dataclass
@@ -86,8 +57,8 @@ class TrainOrder:
     def check(self, *, with_data: bool = True) -> Report:
         """All that is wrong at once, and what will be learnt from what (`with_data`: it reads every label)."""
         report = Report()
-        report.errors += _kernel_complaints(self.kernel, self.project, self.model_type, "training")
-        report.errors += self._name_complaints()
+        report.errors += kernel_complaints(self.kernel, self.project, self.model_type, "training")
+        report.errors += name_complaints(self.project, self.name)
         report.errors += self._base_complaints()
         report.errors += self._settings_complaints()
         report.warnings += self._base_warnings()
@@ -114,7 +85,7 @@ class TrainOrder:
             text = _("The extra files could not be kept: %(why)s.")
             raise OrderRefused([Complaint("etc", text % {"why": error.strerror or error})]) from error
         except IntegrityError as error:  # somebody took the name between the check and now
-            raise OrderRefused(self._name_complaints() or [Complaint("name", str(error))]) from error
+            raise OrderRefused(name_complaints(self.project, self.name) or [Complaint("name", str(error))]) from error
 
     def create(self, user: User, undo: ExitStack) -> TrainedModel:
         """Write it, unchecked, inside a transaction; `undo` is for what a failed one leaves.
@@ -128,7 +99,14 @@ class TrainOrder:
         snapshot = self.snapshot or snapshots.take(
             self.project, self.model_type, train=self.train, validation=self.validation
         )
-        job = Job.submit(project=self.project, kind="training", title=self.name, created_by=user, devices=self.devices)
+        job = Job.submit(
+            project=self.project,
+            kind="training",
+            title=self.name,
+            created_by=user,
+            devices=self.devices,
+            limits=self.kernel.limits,
+        )
         model = TrainedModel.objects.create(
             project=self.project,
             name=self.name,
@@ -141,6 +119,7 @@ class TrainOrder:
             sweep=self.sweep,
             varied=self.varied,
             snapshot=snapshot,
+            data_category=self._data_category(),
             settings=self.settings(),
             classes=self.model_type.class_codes(),
             devices=self.devices,
@@ -153,16 +132,10 @@ class TrainOrder:
         extra_files.keep(job, self.extra_files)
         return model
 
-    def _name_complaints(self) -> list[Complaint]:
-        if not self.name.strip():
-            return [Complaint("name", _("Give the model a name."))]
-        if len(self.name) > 200:
-            return [Complaint("name", _("The name may have at most 200 characters."))]
-        if TrainedModel.objects.filter(project=self.project, name=self.name).exists():
-            free = unique_name(self.project, self.name)
-            text = _("A model named “%(name)s” is there already; “%(free)s” is free.")
-            return [Complaint("name", text % {"name": self.name, "free": free})]
-        return []
+    def _data_category(self) -> str:
+        """What its training images show, where their meta data say so."""
+        images = Image.objects.filter(dataset__in=self.train, data_category__gt="").order_by("data_category")
+        return ", ".join(images.values_list("data_category", flat=True).distinct())[:64]
 
     def _base_complaints(self) -> list[Complaint]:
         base = self.base_model
@@ -232,19 +205,18 @@ class TrainOrder:
 
 @dataclass
 class ValidationOrder:
-    """What a validation shall be."""
+    """What a validation shall be. `min_score`: from which score on an inference's shapes become labels."""
 
     model: TrainedModel
     kernel: Kernel
     datasets: list[Dataset]
     operation: str = Operation.VALIDATION
+    min_score: float | None = None
 
     def check(self) -> list[Complaint]:
-        found = _kernel_complaints(self.kernel, self.model.project, self.model.model_type, self.operation)
-        if not self.model.is_finished:
-            found.append(Complaint("model", _("Only a model whose training succeeded can be validated.")))
-        elif not self.model.has_checkpoint:
-            found.append(Complaint("model", self._without_weights()))
+        found = kernel_complaints(self.kernel, self.model.project, self.model.model_type, self.operation)
+        if reason := self.model.why_not_validated():
+            found.append(Complaint("model", reason))
         if not self.datasets:
             found.append(Complaint("datasets", _("Choose at least one dataset.")))
         if any(dataset.project_id != self.model.project_id for dataset in self.datasets):
@@ -262,25 +234,29 @@ class ValidationOrder:
             list(
                 TrainedModel.objects.select_for_update().filter(pk=model.pk).order_by()
             )  # nobody can prune it any more
-            if not model.has_checkpoint:
-                raise OrderRefused([Complaint("model", self._without_weights())])
+            if reason := model.why_not_validated():
+                raise OrderRefused([Complaint("model", reason)])
             title = f"{model.name}: {Operation(self.operation).name.lower()}"
-            job = Job.submit(project=model.project, kind="validation", title=title, created_by=user, devices=1)
+            job = Job.submit(
+                project=model.project,
+                kind="validation",
+                title=title,
+                created_by=user,
+                devices=1,
+                limits=self.kernel.limits,
+            )
             validation = Validation.objects.create(
                 project=model.project,
                 model=model,
                 kernel=self.kernel,
                 operation=self.operation,
+                min_score=self.min_score if self.operation == Operation.INFERENCE else None,
                 snapshot=snapshots.take(model.project, model.model_type, train=[], validation=self.datasets),
                 job=job,
                 created_by=user,
             )
             validation.datasets.set(self.datasets)
         return validation
-
-    @staticmethod
-    def _without_weights() -> str:
-        return _("The checkpoint of this model is gone: only its metrics, its log and its settings are left.")
 
     def _label_complaints(self) -> list[Complaint]:
         model_type = self.model.model_type
@@ -289,47 +265,3 @@ class ValidationOrder:
             return []
         text = _("No image of %(names)s is labelled for %(type)s: there is nothing to compare with.")
         return [Complaint("datasets", text % {"names": ", ".join(bare), "type": model_type.code})]
-
-
-def _kernel_complaints(kernel: Kernel, project: Project, model_type: ModelType, operation: str) -> list[Complaint]:
-    if reason := why_not(kernel, project, model_type, operation):
-        return [Complaint("kernel", reason)]
-    return []
-
-
-def why_not(kernel: Kernel, project: Project | None, model_type: ModelType, operation: str) -> str:
-    """Why `kernel` cannot do `operation` for `model_type` here; empty when it can.
-
-    `project`: whose switch is looked at; None where that is done."""
-    if kernel.state != KernelState.READY:
-        return _("The kernel is not ready: %(state)s.") % {"state": kernel.get_state_display()}
-    if project is not None and not Kernel.objects.on_in(project).filter(pk=kernel.pk).exists():
-        return _("The kernel is switched off in this project.")
-    if not kernel.supports(model_type) and model_type.training_type in kernel.types:
-        codes = ", ".join(describe.model_type_codes(kernel.schema) or [])
-        return _("The kernel is only for these model types: %(codes)s.") % {"codes": codes}
-    if not kernel.supports(model_type):
-        text = _("The kernel trains %(types)s, not %(type)s.")
-        return text % {"types": ", ".join(kernel.types), "type": f"{model_type.code} ({model_type.training_type})"}
-    if not kernel.supports_operation(operation):
-        return _("The kernel does not support this operation; it supports: %(list)s.") % {
-            "list": ", ".join(kernel.operations)
-        }
-    return ""
-
-
-def propose_name(project: Project, model_type: ModelType, datasets: Sequence[Dataset]) -> str:
-    """A free name from the type, the first dataset and a number that only grows."""
-    stem = "-".join([model_type.code, *(dataset.name for dataset in datasets[:1])])[:180]
-    number = TrainedModel.objects.filter(project=project, model_type=model_type).count() + 1
-    return unique_name(project, f"{stem}-{number}")
-
-
-def unique_name(project: Project, wanted: str) -> str:
-    """`wanted`, or `wanted.1`, `wanted.2` … where it is taken."""
-    taken = set(TrainedModel.objects.filter(project=project, name__startswith=wanted).values_list("name", flat=True))
-    name, n = wanted, 0
-    while name in taken:
-        n += 1
-        name = f"{wanted[:190]}.{n}"
-    return name

@@ -20,7 +20,8 @@ from jobs.models import Job
 from kernels_app import fields, schema
 from models_app import extra_files, resuming
 from models_app.models import Origin, TrainedModel, Validation
-from models_app.orders import TrainOrder, unique_name
+from models_app.names import unique_name
+from models_app.orders import TrainOrder
 
 BATCH = ("batch_size", "train_batch_size", "per_device_batch_size", "batch")
 RATE = ("learning_rate", "lr", "lr0", "base_lr", "initial_lr", "init_lr")

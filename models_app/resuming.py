@@ -15,8 +15,8 @@ from jobs import queue, runfolder
 from jobs.models import Job, State
 from kernels_app.contract import results
 from models_app import extra_files
+from models_app.complaints import Complaint, OrderRefused, why_not
 from models_app.models import Sweep, TrainedModel
-from models_app.orders import Complaint, OrderRefused, why_not
 from projects_app.models import User
 
 DRAFT = ".resume"  # in the run folder: the results of the last job, until all of them are there

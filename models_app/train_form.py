@@ -21,9 +21,10 @@ from kernels_app import fields, schema
 from kernels_app.models import Kernel
 from models_app import form_data, form_params, model_json
 from models_app.choices import sorted_kernels
+from models_app.complaints import Complaint, Report
 from models_app.form_inputs import DatasetsField, FilesField
 from models_app.models import Origin, Preset, TrainedModel
-from models_app.orders import Complaint, Report, TrainOrder
+from models_app.orders import TrainOrder
 from models_app.sweeps.plan import SweepPlan
 from models_app.sweeps.starting import SweepOrder
 from projects_app.korean import fluent
@@ -160,6 +161,14 @@ class TrainForm(forms.Form):
         if self.chosen_kernel is None:
             return None
         return form_params.preset_of(self.project, self.chosen_kernel, self.chosen_type)
+
+    @property
+    def newer(self) -> Kernel | None:
+        """The version that came out while the form was open; a retraining wants its own."""
+        mine = self.chosen_kernel
+        if mine is None or self.data.get("retrained_from"):
+            return None
+        return next((kernel for kernel in self.offered if kernel.name == mine.name and kernel.pk > mine.pk), None)
 
     @cached_property
     def device_range(self) -> tuple[int, int]:

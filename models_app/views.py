@@ -1,149 +1,80 @@
-"""Models: the list, one model, its files."""
+"""One model: its page, its name, its settings and files for download."""
 
 from __future__ import annotations
 
 import json
-import shutil
 from typing import Any, cast
 
 from django import forms
 from django.contrib import messages
-from django.db import transaction
-from django.db.models import ProtectedError
+from django.core.exceptions import ValidationError
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_GET, require_POST
 
-from datasets_app import blobs, snapshots
-from datasets_app.models import Dataset
-from jobs import runfolder
-from jobs.models import Job, State
 from jobs.views import job_context
-from models_app import files
+from models_app import exporting, files
 from models_app.models import TrainedModel
-from models_app.orders import unique_name
-from projects_app import listing
+from models_app.names import name_complaints
 from projects_app.access import project_view
-from projects_app.models import ModelType, Project, Role, User
+from projects_app.models import Project, Role, User
 
-ORDERS = {
-    "id": "pk",
-    "name": "name",
-    "model_type": "model_type__code",
-    "category": "data_category",
-    "state": "job__state",
-    "who": "created_by__username",
-    "when": "created_at",
-}
+SHOWN = 20  # validations, children, retrainings on the page
 
 
-@require_GET
-@project_view()
-def model_list(request: HttpRequest, project: Project) -> HttpResponse:
-    """Every model of the project; the fragment asks for itself while something in it runs."""
-    models = TrainedModel.objects.filter(project=project)
-    models = models.select_related(
-        "job", "model_type", "base_model", "created_by", "kernel", "project", "sweep__project"
+class EditForm(forms.ModelForm):
+    """Name and description of a model."""
+
+    class Meta:
+        model = TrainedModel
+        fields = ["name", "description"]
+        widgets = {"description": forms.Textarea(attrs={"rows": 3})}
+
+    name = forms.CharField(
+        label=gettext_lazy("Name"),
+        max_length=200,
+        error_messages={"required": gettext_lazy("Give the model a name.")},
     )
-    if text := request.GET.get("q", "").strip():
-        models = models.filter(name__icontains=text)
-    if state := request.GET.get("state", ""):
-        models = models.filter(job__in=_jobs_in(state))
-    if model_type := listing.chosen(request, "model_type"):
-        models = models.filter(model_type=model_type)
-    in_order, sort = listing.ordered(request, models, ORDERS)
-    page = listing.page_of(request, in_order)
-    context = {
-        "page": page,
-        "sort": sort,
-        "live": any(model.job.is_active for model in page),
-        "model_types": ModelType.objects.filter(project=project),
-        "states": [("active", _("Not ended")), *State.choices],
-        "filtered": any(request.GET.get(name) for name in ("q", "state", "model_type")),
-        "may_train": project.allows(cast(User, request.user), Role.LABELLER),
-        "has_data": Dataset.objects.filter(project=project).exists(),
-        "has_categories": TrainedModel.objects.filter(project=project).exclude(data_category="").exists(),
-    }
-    template = "models/_list.html" if request.htmx else "models/list.html"  # type: ignore[attr-defined]
-    return render(request, template, context)
+
+    def clean_name(self) -> str:
+        name: str = self.cleaned_data["name"]
+        if complaints := name_complaints(self.instance.project, name, but=self.instance):
+            raise ValidationError([complaint.message for complaint in complaints])
+        return name
 
 
 @require_GET
 @project_view()
 def detail(request: HttpRequest, project: Project, pk: int) -> HttpResponse:
-    model = _model(project, pk)
-    context = job_context(model.job) | {
-        "model": model,
-        "has_checkpoint": model.has_checkpoint,
-        "form": EditForm(initial={"name": model.name, "description": model.description}),
-        "files": files.listed(model.folder) if not model.job.is_active else [],
-        "may": {role.value: project.allows(cast(User, request.user), role) for role in Role},
-        "settings_json": json.dumps(model.settings, ensure_ascii=False, indent=2),
-        "validations": model.validations.select_related("job", "project", "model").order_by("-pk")[:20],
-        "children": model.children.select_related("job", "project"),
-    }
-    return render(request, "models/detail.html", context)
-
-
-class EditForm(forms.Form):
-    name = forms.CharField(max_length=200)
-    description = forms.CharField(required=False)
+    model = get_model(project, pk)
+    return _page(request, model, EditForm(instance=model))
 
 
 @require_POST
 @project_view(Role.LABELLER)
 def edit(request: HttpRequest, project: Project, pk: int) -> HttpResponse:
-    """Change name and description."""
-    model = _model(project, pk)
-    form = EditForm(request.POST)
-    if not form.is_valid():
-        messages.error(request, _("Give the model a name of at most 200 characters. Nothing was changed."))
-        return redirect(model)
-    name = form.cleaned_data["name"]
-    if TrainedModel.objects.filter(project=project, name=name).exclude(pk=model.pk).exists():
-        text = _("A model named “%(name)s” is there already; “%(free)s” is free. Nothing was changed.")
-        messages.error(request, text % {"name": name, "free": unique_name(project, name)})
-        return redirect(model)
-    model.name, model.description = name, form.cleaned_data["description"]
-    model.save(update_fields=["name", "description"])
+    """Change name and description; what is wrong with them is said beside them, and nothing is changed."""
+    model = get_model(project, pk)
+    form = EditForm(request.POST, instance=get_model(project, pk))
+    if form.is_valid():
+        model = form.save()
+    if request.htmx:  # type: ignore[attr-defined]
+        form = EditForm(instance=model) if form.is_valid() else form
+        context = _facts(request, model) | {"form": form, "oob": True}
+        return render(request, "models/_facts.html", context, status=422 if form.is_bound else 200)
+    if form.is_bound and not form.is_valid():
+        return _page(request, model, form, status=422)
     messages.success(request, _("Saved."))
     return redirect(model)
-
-
-@require_POST
-@project_view(Role.DEVELOPER)
-def delete(request: HttpRequest, project: Project, pk: int) -> HttpResponse:
-    """Delete an ended model and free its bytes; refused by name where something depends on it."""
-    model = _model(project, pk)
-    job = model.job
-    every = [job, *job.earlier()]
-    places = [model.folder, *map(runfolder.of, every)]
-    if job.is_active:
-        messages.error(request, _("This training has not ended. Cancel it first."))
-        return redirect(model)
-    try:
-        with transaction.atomic():
-            model.delete()
-            for one in every:
-                one.delete()
-            hashes = snapshots.drop_unused(model.snapshot)
-    except ProtectedError as error:
-        names = ", ".join(sorted({f"{row}" for row in error.protected_objects})[:10])
-        messages.error(request, _("The model is needed by: %(names)s.") % {"names": names})
-        return redirect(model)
-    for place in places:
-        shutil.rmtree(place, ignore_errors=True)
-    blobs.release_unused(hashes)
-    messages.success(request, _("“%(name)s” was deleted.") % {"name": model.name})
-    return redirect("models:list", project.code)
 
 
 @require_GET
 @project_view()
 def settings_download(request: HttpRequest, project: Project, pk: int) -> HttpResponse:
     """`model.json` as the kernel got it."""
-    model = _model(project, pk)
+    model = get_model(project, pk)
     text = json.dumps(model.settings, ensure_ascii=False, indent=1) + "\n"
     response = HttpResponse(text, content_type="application/json")
     response["Content-Disposition"] = 'attachment; filename="model.json"'
@@ -153,23 +84,44 @@ def settings_download(request: HttpRequest, project: Project, pk: int) -> HttpRe
 @require_GET
 @project_view()
 def file_download(request: HttpRequest, project: Project, pk: int, name: str) -> HttpResponseBase:
-    return files.download(_model(project, pk).folder, name)
+    return files.download(get_model(project, pk).folder, name)
 
 
-def _model(project: Project, pk: int) -> TrainedModel:
+def get_model(project: Project, pk: int) -> TrainedModel:
+    """The model with all that its page shows; 404 where it is not there."""
     related = (
-        "job__project",
-        "model_type",
-        "kernel",
-        "base_model",
-        "retrained_from",
-        "created_by",
-        "project",
-        "snapshot",
-        "sweep__project",
+        *("job__project", "job__host", "job__created_by", "model_type", "kernel", "base_model__project"),
+        *("retrained_from__project", "created_by", "project", "snapshot", "sweep__project"),
     )
     return get_object_or_404(TrainedModel.objects.select_related(*related), project=project, pk=pk)
 
 
-def _jobs_in(state: str) -> Any:
-    return Job.objects.active() if state == "active" else Job.objects.filter(state=state)
+def _page(request: HttpRequest, model: TrainedModel, form: EditForm, status: int = 200) -> HttpResponse:
+    activations = model.activations.select_related("started_by", "ended_by", "replaced_by")
+    facts = _facts(request, model)
+    context = (
+        job_context(model.job)
+        | facts
+        | {
+            "form": form,
+            "has_checkpoint": model.has_checkpoint,
+            "files": files.listed(model.folder) if not model.job.is_active else [],
+            "validations": model.validations.select_related("job", "project", "model").order_by("-pk")[:SHOWN],
+            "activations": activations,
+            "held": next((one for one in activations if one.ended_at is None), None),
+            "export": exporting.newest(model) if facts["may"]["developer"] else None,
+        }
+    )
+    return render(request, "models/detail.html", context, status=status)
+
+
+def _facts(request: HttpRequest, model: TrainedModel) -> dict[str, Any]:
+    """What the card *Basic information* shows."""
+    return {
+        "model": model,
+        "may": {role.value: model.project.allows(cast(User, request.user), role) for role in Role},
+        "children": list(model.children.select_related("project").only("name", "project")[:SHOWN]),
+        "child_count": model.children.count(),
+        "retrainings": list(model.retrainings.select_related("project").only("name", "project")[:SHOWN]),
+        "retraining_count": model.retrainings.count(),
+    }

@@ -12,8 +12,8 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST
 
 from models_app import repairs
+from models_app.complaints import Complaint, OrderRefused
 from models_app.models import TrainedModel
-from models_app.orders import Complaint, OrderRefused
 from models_app.resuming import ResumeOrder
 from projects_app.access import project_view
 from projects_app.korean import fluent

@@ -21,6 +21,8 @@ from projects_app import listing
 from projects_app.access import project_view
 from projects_app.models import Project, Role, User
 
+COMPARED = 12  # trainings whose graphs are drawn over each other: of more, the best
+
 
 @require_GET
 @project_view()
@@ -42,6 +44,7 @@ def detail(request: HttpRequest, project: Project, pk: int) -> HttpResponse:
         "may_keep": project.allows(cast(User, request.user), Role.DEVELOPER),
         "may_act": project.allows(cast(User, request.user), Role.LABELLER),
         "section": "models",
+        "compared": [row.model for row in table.ranked[:COMPARED]],
     }
     if not request.htmx:  # type: ignore[attr-defined]
         return render(request, "sweeps/detail.html", context | {"facts": facts_of(sweep, table)})

@@ -14,13 +14,13 @@ from django.views.decorators.http import require_http_methods, require_POST
 from django_htmx.http import trigger_client_event
 
 from models_app import drafts, form_acts, form_data, form_page
-from models_app.orders import OrderRefused, Report
+from models_app.complaints import OrderRefused, Report
 from models_app.train_form import TrainForm
 from projects_app.access import project_view
 from projects_app.korean import fluent
-from projects_app.models import Project, Role, User
+from projects_app.models import KeptPost, Project, Role, User
 
-KEPT = "kept_training"  # in the session: what was posted when it had ended
+KEPT = "kept_training"  # the cookie with the key to what was posted when the login had ended
 QUIET = ("params", "mode.", "extra", "name", "description", "devices", "batch")  # typed there, the data is as it was
 
 
@@ -30,7 +30,10 @@ def train(request: HttpRequest, project: Project) -> HttpResponse:
     """Show the form, prefilled from the URL; start the training that was posted. *Check* only looks."""
     user = cast(User, request.user)
     if request.method == "GET":
-        return _fresh(request, project, user)
+        answer = _fresh(request, project, user)
+        if KEPT in request.COOKIES:
+            answer.delete_cookie(KEPT, samesite="Lax")
+        return answer
     if request.POST.get("act") == "discard":
         drafts.drop(project, user)
         return redirect(request.path)
@@ -67,7 +70,7 @@ def _start(request: HttpRequest, project: Project, user: User) -> HttpResponse:
             form.errors.setdefault(complaint.field, form.error_class()).append(complaint.message)
         return _page(request, form, report, status=422)
     drafts.start(request, project, request.POST)
-    messages.success(request, fluent(_("“%(name)s” is in the queue.") % {"name": started.name}))
+    messages.success(request, _("“%(name)s” is in the queue.") % {"name": started.name})
     return redirect(started)
 
 
@@ -99,19 +102,20 @@ def train_check(request: HttpRequest, project: Project) -> HttpResponse:
 
 
 def _fresh(request: HttpRequest, project: Project, user: User) -> HttpResponse:
-    """The form by its address; or as it was left, where somebody asks for that or the session had ended."""
+    """The form by its address; or as it was left, where somebody asks for that or the login had ended."""
     draft = drafts.of(project, user)
-    kept = request.session.pop(KEPT, None)
-    data = QueryDict(kept.get("data", ""), mutable=True) if isinstance(kept, dict) else QueryDict(mutable=True)
-    if isinstance(kept, dict) and kept.get("path") == request.path and data.get(form_data.ASKED_BY) == str(user.pk):
+    key = request.COOKIES.get(KEPT, "")
+    data = QueryDict(KeptPost.take(key, request.path) if key else "", mutable=True)
+    if data.get(form_data.ASKED_BY) == str(user.pk):
         messages.info(request, _("You were logged out meanwhile. Here is what you had typed; nothing was started yet."))
     elif "draft" in request.GET and draft:
         data = QueryDict(draft.data, mutable=True)
     else:
         form = TrainForm(project, form_data.initial(project, request.GET))
         shown = None if request.GET else draft
-        quiet = form_data.WHOLE not in request.GET  # who comes back to what was typed sees what is wrong with it
-        return _page(request, form, form.report() if form.chosen_type else None, quiet=quiet, draft=shown)
+        is_begun = form_data.WHOLE in request.GET or (form.chosen_train and form.chosen_validation)
+        report = form.report() if form.chosen_type else None
+        return _page(request, form, report, quiet=not is_begun, draft=shown)
     form = TrainForm(project, form_data.fill_usual(project, data))
     return _page(request, form, form.report())
 

@@ -9,7 +9,16 @@ from django.contrib.auth.admin import UserAdmin
 from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 
-from projects_app.models import AnnotationType, Category, Membership, ModelType, ModelTypeClass, Project, User
+from projects_app.models import (
+    AnnotationType,
+    Category,
+    KeptPost,
+    Membership,
+    ModelType,
+    ModelTypeClass,
+    Project,
+    User,
+)
 from projects_app.readonly import ReadOnlyAdmin, ReadOnlyInline
 
 
@@ -101,3 +110,10 @@ class ModelTypeClassAdmin(ReadOnlyAdmin):
     list_filter = ["model_type__project"]
     search_fields = ["model_type__code", "annotation_type__code"]
     list_select_related = ["model_type", "annotation_type"]
+
+
+@admin.register(KeptPost)
+class KeptPostAdmin(ReadOnlyAdmin):
+    fields = ["path", "created_at"]  # neither the key nor what somebody typed
+    list_display = ["path", "created_at"]
+    search_fields = ["path"]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import datetime as dt
+import secrets
 from typing import TYPE_CHECKING, Self, TypeVar
 
 from django.conf import settings
@@ -9,6 +11,7 @@ from django.contrib.auth.models import AbstractUser
 from django.core.validators import RegexValidator
 from django.db import models
 from django.urls import reverse
+from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 if TYPE_CHECKING:
@@ -233,3 +236,44 @@ class ModelTypeClass(models.Model):
 
     def __str__(self) -> str:
         return f"{self.model_type}: {self.annotation_type}"
+
+
+class KeptPost(models.Model):
+    """What was posted when its login had ended: it waits for the next login in the browser that has the key.
+
+    Nobody has to be logged in to leave one, so only the newest are kept, and none for longer than a day.
+    """
+
+    LONGEST = 20_000  # characters
+    MOST = 200
+    AGE = dt.timedelta(days=1)
+
+    key = models.CharField(max_length=32, unique=True)
+    path = models.CharField(_("address"), max_length=300)
+    data = models.TextField(_("what was typed"), help_text="URL-encoded")
+    created_at = models.DateTimeField(_("created"), auto_now_add=True)
+
+    class Meta:
+        ordering = ["-pk"]
+        verbose_name = _("kept post")
+        verbose_name_plural = _("kept posts")
+
+    def __str__(self) -> str:
+        return self.path
+
+    @classmethod
+    def keep(cls, path: str, data: str) -> str:
+        """The key to it; "" for what is too long to be kept."""
+        if len(data) > cls.LONGEST or len(path) > 300:
+            return ""
+        made = cls.objects.create(key=secrets.token_urlsafe(16), path=path, data=data)
+        last = cls.objects.order_by("-pk").values_list("pk", flat=True)[cls.MOST : cls.MOST + 1]
+        old = models.Q(created_at__lt=timezone.now() - cls.AGE)
+        cls.objects.filter(old | models.Q(pk__lte=max(last, default=0))).delete()
+        return made.key
+
+    @classmethod
+    def take(cls, key: str, path: str) -> str:
+        """What was posted there, once; "" where nothing waits."""
+        found = cls.objects.filter(key=key, path=path, created_at__gte=timezone.now() - cls.AGE).first()
+        return found.data if found and cls.objects.filter(pk=found.pk).delete()[0] else ""

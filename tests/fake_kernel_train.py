@@ -21,7 +21,9 @@ from kernels_app.contract.data import (
     ShapeSample,
     read_cl,
     read_files,
+    read_files_rc,
     read_labels,
+    read_rc,
     read_split_shapes,
     write_shapes,
 )
@@ -32,8 +34,10 @@ from kernels_app.contract.results import (
     METRICS,
     RESUME,
     Detection,
+    Produced,
     write_confusion,
     write_detections,
+    write_produced,
     write_summary,
 )
 from kernels_app.contract.settings import ModelSettings
@@ -90,9 +94,8 @@ class Run:
 def samples(run: Run, split: str) -> list:
     if not (run.config.dataset / split).is_dir():
         return []
-    return read_cl(run.config.dataset, split) if run.settings.training_type == "CL" else read_split_shapes(
-        run.config.dataset, split
-    )  # fmt: skip
+    read = {"CL": read_cl, "RC": read_rc}.get(run.settings.training_type, read_split_shapes)
+    return read(run.config.dataset, split)
 
 
 # --- training --------------------------------------------------------------------------------------------------------
@@ -243,8 +246,12 @@ def judge(run: Run) -> int:
     if behaviour == "error":
         run.status.error(run.param("message", "The model does not know these images."))
         return 1
-    if run.settings.training_type == "CL":
+    if run.config.operation == "preprocessing":
+        produce(run)
+    elif run.settings.training_type == "CL":
         judge_categories(run, behaviour)
+    elif run.settings.training_type == "RC":
+        judge_regions(run)
     else:
         judge_shapes(run, behaviour)
     run.status.progress(100)
@@ -289,9 +296,55 @@ def more_reports(output: Path, behaviour: str) -> None:
         (output / "summary.csv").write_bytes(b"\xff\xfe\x00accuracy")
 
 
+def judge_regions(run: Run) -> None:
+    is_validation, output = run.config.operation == "validation", run.config.output
+    found = samples(run, "validation") if is_validation else read_files_rc(run.config.dataset)
+    wrong, detections, matrix = int(run.param("wrong", 1)), [], [[0, 0], [0, 0]]
+    for n, one in enumerate(found):
+        truth = int(bool(one.verdict)) if is_validation else None
+        said = 1 - (truth or 0) if n < wrong else truth or 0
+        chances = (0.2, 0.8) if said else (0.8, 0.2)
+        detections.append(Detection(one.path, truth, said, chances, (one.x, one.y, one.width, one.height)))
+        matrix[truth or 0][said] += 1
+    write_detections(output, detections, classes=2)
+    if is_validation:
+        write_confusion(output, ["false", "true"], matrix)
+        right = sum(d.truth == d.predicted for d in detections)
+        write_summary(output, [("accuracy", right / max(1, len(detections)))])
+
+
+def produce(run: Run) -> None:
+    """A copy of every image, under its own name."""
+    made = []
+    for path in read_files(run.config.dataset):
+        target = Path(run.config.image_write_path) / Path(path).parent.name / Path(path).name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_bytes(Path(path).read_bytes())
+        made.append(Produced(path, str(target)))
+    write_produced(run.config.output, made)
+
+
+def label_shapes(run: Run) -> None:
+    """A box in every image but the last, ever less sure; named as a kernel does that knows no ids."""
+    names, paths = read_labels(run.config.dataset), read_files(run.config.dataset)
+    for n, path in enumerate(paths):
+        corners = ((4.0, 5.0), (14.0, 5.0), (14.0, 15.0), (4.0, 15.0))
+        is_box = run.settings.training_type == "OD"
+        points = (corners[0], corners[2]) if is_box else corners
+        score = round(0.95 - 0.1 * n, 2)
+        shape = Shape(
+            names[n % len(names)], "rectangle" if is_box else "polygon", points, isgenerated=True, score=score
+        )
+        found = (shape,) if n < len(paths) - 1 else ()
+        write_shapes(run.config.output / "annotations", ShapeSample(path, f"{n}-{Path(path).stem}", 40, 30, found))
+
+
 def judge_shapes(run: Run, behaviour: str) -> None:
     output = run.config.output
     (output / "annotations").mkdir(parents=True, exist_ok=True)
+    if run.config.operation == "inference":
+        label_shapes(run)
+        return
     wrong = int(run.param("wrong", 1))
     for n, sample in enumerate(samples(run, "validation")):
         shapes = [Shape(s.label, s.shape_type, s.points, isgenerated=True, score=0.9) for s in sample.shapes]

@@ -14,7 +14,7 @@ import urllib.request
 from collections.abc import Callable
 from pathlib import Path
 
-from jobs.launchers import shim
+from jobs.enclosure import processes
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 PATIENCE = 60.0  # seconds for a process to come up or to end, on a busy machine
@@ -27,6 +27,7 @@ class Portal:
         self.log = folder / "portal.log"
         self.url = ""
         self.processes: list[subprocess.Popen[bytes]] = []
+        self.web: subprocess.Popen[bytes] | None = None
         kept = {name: value for name, value in os.environ.items() if not name.startswith(("TRAINPORTAL_", "DATABASE_"))}
         self.environment = kept | {
             "TRAINPORTAL_HOME": str(self.home), "TRAINPORTAL_LOG_LEVEL": "WARNING", "TRAINPORTAL_JOB_POLL": "0.2",
@@ -57,12 +58,20 @@ class Portal:
     def start_worker(self, *argv: str) -> None:
         self._start([sys.executable, str(REPOSITORY / "manage.py"), "worker", *argv])
 
-    def start_web(self) -> None:
-        port = _free_port()
+    def start_web(self, port: int = 0) -> None:
+        port = port or _free_port()
         self.url = f"http://127.0.0.1:{port}"
         argv = [sys.executable, "-m", "gunicorn", "trainportal.wsgi", "--bind", f"127.0.0.1:{port}", "--threads", "4"]
-        self._start([*argv, "--log-level", "warning", "--no-control-socket"])
+        self.web = self._start([*argv, "--log-level", "warning", "--no-control-socket"])
         self.wait("the web to answer", self._answers)
+
+    def restart_web(self) -> None:
+        """As a deploy does: it is gone for a moment, and comes back at the same address."""
+        assert self.web
+        self.web.terminate()
+        self.web.wait(timeout=PATIENCE)
+        self.processes.remove(self.web)
+        self.start_web(int(self.url.rpartition(":")[2]))
 
     def stop(self) -> None:
         """Web and worker, then whatever kernel still lives; runners end when their kernel does."""
@@ -76,9 +85,9 @@ class Portal:
                 os.killpg(process.pid, signal.SIGKILL)
             process.wait()
         for started in self.home.glob("runs/*/started.json"):
-            pid, birth = json.loads(started.read_text())["shim"]
-            if birth and shim.birth_of(pid) == birth:
-                os.kill(pid, signal.SIGTERM)
+            found = json.loads(started.read_text())["shim"]
+            if processes.is_alive(found):
+                os.kill(found[0], signal.SIGTERM)
 
     @staticmethod
     def wait(what: str, look: Callable[[], object], patience: float = PATIENCE) -> None:
@@ -87,13 +96,14 @@ class Portal:
             assert time.monotonic() < deadline, f"waited {patience:.0f} s for {what}"
             time.sleep(0.1)
 
-    def _start(self, argv: list[str]) -> None:
+    def _start(self, argv: list[str]) -> subprocess.Popen[bytes]:
         with self.log.open("ab") as log:
             process = subprocess.Popen(
                 argv, cwd=REPOSITORY, env=self.environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
                 start_new_session=True,
             )  # fmt: skip
         self.processes.append(process)
+        return process
 
     def _answers(self) -> bool:
         try:

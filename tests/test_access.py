@@ -23,7 +23,7 @@ from jobs.models import Job, State
 from jobs.outbox import Subscription
 from kernels_app.contract import results
 from kernels_app.models import Kernel, KernelState
-from models_app.models import Prediction, Sweep, TrainedModel, Validation
+from models_app.models import Activation, ModelDraft, ModelExport, Prediction, Sweep, TrainedModel, Validation
 from projects_app.models import AnnotationType, ModelType, Role
 
 ALL, PEOPLE, STAFF = "all", "people", "staff"  # without logging in; whoever is logged in; the admin's
@@ -63,9 +63,22 @@ EXPECTED = {
     "models:train": form(Role.LABELLER),
     "models:train_form": post(Role.LABELLER),
     "models:train_check": post(Role.LABELLER),
+    "models:compare": read(),
+    "models:compare_search": read(),
+    "models:compare_metrics": read(),
+    "models:compare_csv": read(),
     "models:detail": read(),
     "models:edit": post(Role.LABELLER),
-    "models:delete": post(Role.DEVELOPER),
+    "models:states": read(),
+    "models:active": read(),
+    "models:activate": form(Role.MANAGER),
+    "models:deactivate": form(Role.MANAGER),
+    "models:delete": form(Role.DEVELOPER),
+    "models:import": form(Role.DEVELOPER),
+    "models:import_draft": form(Role.DEVELOPER),
+    "models:import_discard": post(Role.DEVELOPER),
+    "models:export": form(Role.DEVELOPER),
+    "models:export_download": read(Role.DEVELOPER),
     "models:resume": post(Role.LABELLER),
     "models:repair": form(Role.LABELLER),
     "models:settings_download": read(),
@@ -77,7 +90,9 @@ EXPECTED = {
     "validations:start": form(Role.LABELLER),
     "validations:detail": read(),
     "validations:image": read(),
+    "validations:table": read(),
     "validations:file": read(),
+    "validations:archive": read(),
     "validations:delete": post(Role.LABELLER),
     "datasets:list": read(),
     "datasets:import": form(Role.LABELLER),
@@ -91,6 +106,9 @@ EXPECTED = {
     "datasets:edit": post(Role.LABELLER),
     "datasets:delete": post(Role.LABELLER),
     "datasets:image": read(),
+    "datasets:review": read(Role.LABELLER),
+    "datasets:review_decide": post(Role.LABELLER),
+    "datasets:review_undo": post(Role.LABELLER),
     "kernels:list": read(),
     "kernels:detail": read(),
     "kernels:schema": read(),
@@ -166,6 +184,15 @@ class World:
             project=project, model=self.model, kernel=self.kernel, job=self._job("validation")
         )
         Prediction.objects.create(validation=self.validation, image=self.image)
+        self.model_draft = ModelDraft.objects.create(
+            project=project, created_by=bob, file_name="m.zip", found={"count": 1, "size": 1, "files": [["a", 1]]}
+        )
+        self.export = ModelExport.objects.create(project=project, model=self.model, job=self._job("export_model"))
+        self.activation = Activation.objects.create(
+            project=project, model_type=self.model_type, model=self.model, model_name="m", started_by=bob,
+            started_at=timezone.now(), reason="best",
+        )  # fmt: skip
+        self._write(self.export.path)
         self.notice = Subscription.objects.create(
             project=project, user=bob, channel="webhook", url="https://127.0.0.1/"
         )
@@ -174,6 +201,8 @@ class World:
 
     def url(self, name: str) -> str:
         namespace = name.partition(":")[0]
+        if name == "models:compare_csv":  # of which models and which of their curves
+            return f"{reverse(name, args=[self.project.code])}?model={self.model.pk}&chart=loss%2Ftrain_loss"
         return reverse(name, kwargs=self._arguments(namespace, name)) if namespace != name else reverse(name)
 
     def _arguments(self, namespace: str, name: str) -> dict[str, Any]:
@@ -182,7 +211,9 @@ class World:
         of_namespace = {
             "jobs": {"pk": self.model.job_id, "chart": "loss"},
             "kernels": {"pk": self.kernel.pk},
-            "models": {"pk": self.model.pk, "name": "model.json", "repair": "half_batch"},
+            "models": {
+                "pk": self.model.pk, "name": "model.json", "draft": self.model_draft.pk, "repair": "half_batch",
+            },
             "sweeps": {"pk": self.sweep.pk},
             "datasets": {"pk": self.dataset.pk, "image": self.image.pk, "number": 0},
             "projects": {"pk": self.project.memberships.get(user=self.bob).pk},

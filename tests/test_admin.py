@@ -10,7 +10,7 @@ from django.utils import timezone
 from jobs.models import Host, IngestCursor, Job, JobEvent, Lease, MetricPoint, State
 from jobs.outbox import Delivery, Subscription
 from kernels_app.models import Kernel, KernelSwitch
-from models_app.models import Prediction, TrainedModel, Validation
+from models_app.models import Activation, ModelDraft, ModelExport, Prediction, TrainedModel, Validation
 from projects_app.models import AnnotationType, Category, Membership, ModelType, ModelTypeClass, Project, User
 from tests.test_access import World
 
@@ -19,8 +19,8 @@ REGISTERED = sorted(
     (model for model in admin.site._registry if model._meta.app_label in OURS), key=lambda model: model._meta.label
 )
 READ_ONLY = [
-    Job, JobEvent, Host, Lease, MetricPoint, IngestCursor, Subscription, Delivery, Validation, Prediction,
-    ModelTypeClass,
+    Job, JobEvent, Host, Lease, MetricPoint, IngestCursor, Validation, Prediction, ModelTypeClass, Activation,
+    ModelDraft, ModelExport, Subscription, Delivery,
 ]  # fmt: skip
 NOT_MADE_BY_HAND = [*READ_ONLY, Kernel, TrainedModel]
 NEVER_DELETED = [*NOT_MADE_BY_HAND, Project, AnnotationType, Category, ModelType]

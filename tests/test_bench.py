@@ -38,6 +38,7 @@ def test_no_values_are_a_failed_measurement():
 
 def test_the_goal_itself_is_still_ok():
     assert [Row("a", value, "s", 2.0).verdict for value in (1.0, 2.0, 2.01)] == ["ok", "ok", "over"]
+    assert [Row("a", value, "x", 1.5, is_least=True).verdict for value in (1.6, 1.5, 1.49)] == ["ok", "ok", "under"]
     assert Row("a", 9.0, "s").verdict == ""
 
 
@@ -50,11 +51,15 @@ def test_numbers_have_the_digits_that_matter(value, unit, text):
 
 
 def test_the_table_is_aligned():
-    rows = [Row("start, p50", 1.25, "s", 2.0), Row("wall", 1.031, "x", 1.02), Row("rows", 16, "")]
+    rows = [
+        Row("start, p50", 1.25, "s", 2.0), Row("wall", 1.031, "x", 1.02), Row("speed", 1.6, "x", 1.5, is_least=True),
+        Row("rows", 16, ""),
+    ]  # fmt: skip
     assert table.lines(rows) == [
         "             value      goal",
         "start, p50  1.25 s  ≤ 2.00 s  ok",
         "wall        1.031x  ≤ 1.020x  over",
+        "speed       1.600x  ≥ 1.500x  ok",
         "rows            16",
     ]
 

@@ -11,6 +11,8 @@ from django.http import HttpRequest, HttpResponse, HttpResponseBase, HttpRespons
 from django.middleware.locale import LocaleMiddleware
 from django.utils import translation
 
+from projects_app.models import KeptPost
+
 
 class UserLocaleMiddleware(LocaleMiddleware):
     """Django's, with the cookie that the language switch sets; the login copies a user's language into it."""
@@ -27,19 +29,18 @@ class UserLocaleMiddleware(LocaleMiddleware):
 
 
 class KeepingLoginRequired(LoginRequiredMiddleware):
-    """Django's; what was posted to a view with `kept_as` waits in the session, under that key, until the login."""
-
-    LONGEST = 20_000  # characters: nobody has to be logged in for this
+    """Django's; what was posted to a view with `kept_as` waits until the login, its key in a cookie of that name."""
 
     def handle_no_permission(self, request: HttpRequest, view_func: Any) -> HttpResponseRedirect:
-        key = getattr(view_func, "kept_as", "")
-        if key and request.method == "POST":
+        answer = super().handle_no_permission(request, view_func)
+        cookie = getattr(view_func, "kept_as", "")
+        if cookie and request.method == "POST":
             data = request.POST.copy()
             data.pop("csrfmiddlewaretoken", None)
-            text = data.urlencode()
-            if len(text) <= self.LONGEST:
-                request.session[key] = {"path": request.path, "data": text}
-        return super().handle_no_permission(request, view_func)
+            if key := KeptPost.keep(request.path, data.urlencode()):
+                secure = settings.SESSION_COOKIE_SECURE
+                answer.set_cookie(cookie, key, max_age=KeptPost.AGE, secure=secure, httponly=True, samesite="Lax")
+        return answer
 
 
 def refuse_nul(get_response: Callable[[HttpRequest], HttpResponse]) -> Callable[[HttpRequest], HttpResponse]:

@@ -36,8 +36,17 @@ JOB_GRACE = env.float("TRAINPORTAL_JOB_GRACE", 45.0)  # SIGTERM to SIGKILL; torc
 JOB_RESUMES = env.int("TRAINPORTAL_JOB_RESUMES", 3)  # how often a lost kernel is started again
 JOB_HOST_LOST = env.float("TRAINPORTAL_JOB_HOST_LOST", 300.0)  # a host that said nothing for so long is lost
 JOB_PATIENCE = env.float("TRAINPORTAL_JOB_PATIENCE", 3600.0)  # a job that waited so long blocks younger ones
-JOB_CANARY = env.float("TRAINPORTAL_JOB_CANARY", 20.0)  # how often the task queue is proven alive
+JOB_RUNNER_LOST = env.float("TRAINPORTAL_JOB_RUNNER_LOST", 300.0)  # a runner that does nothing for so long is replaced
+JOB_CANARY = env.float("TRAINPORTAL_JOB_CANARY", 15.0)  # how often the task queue is proven alive
 JOB_FUNCTIONS = env.int("TRAINPORTAL_JOB_FUNCTIONS", 2)  # imports and the like at a time on a host
+
+# --- limits of one run: what a kernel says in its kernel.toml goes first; 0 is none -----------------------------------
+JOB_WALL_LIMIT = env.float("TRAINPORTAL_JOB_WALL_LIMIT", 0.0)  # seconds that it may run
+JOB_SILENCE = env.float("TRAINPORTAL_JOB_SILENCE", 1800.0)  # seconds without output until its timeline says so
+JOB_SILENCE_STOP = env.float("TRAINPORTAL_JOB_SILENCE_STOP", 0.0)  # seconds without output until it is stopped
+JOB_LOG_LIMIT = env.int("TRAINPORTAL_JOB_LOG_LIMIT", 200 * 1024**2)  # bytes of its log; then the middle is cut out
+JOB_DISK_QUOTA = env.int("TRAINPORTAL_JOB_DISK_QUOTA", 0)  # bytes of all it writes
+JOB_DISK_FLOOR = env.int("TRAINPORTAL_JOB_DISK_FLOOR", 1024**3)  # bytes that must be free on a host before a start
 
 # --- notifications (docs/notifications.md) ----------------------------------------------------------------------------
 TRAINPORTAL_URL = env.str("TRAINPORTAL_URL", "")
@@ -120,6 +129,9 @@ if DATABASES["default"]["ENGINE"].endswith("sqlite3"):
     DATABASES["default"]["CONN_MAX_AGE"] = 60  # opening a connection costs more than most requests
 else:
     DATABASES["default"] |= {"CONN_MAX_AGE": 60, "CONN_HEALTH_CHECKS": True}
+    # a server that is gone without a word is noticed within half a minute, not after the system's two hours
+    gone = {"connect_timeout": 5, "keepalives_idle": 10, "keepalives_interval": 5, "keepalives_count": 3}
+    DATABASES["default"]["OPTIONS"] = gone | {"tcp_user_timeout": 30_000} | DATABASES["default"].get("OPTIONS", {})
 DEFAULT_FROM_EMAIL = env.str("TRAINPORTAL_EMAIL_FROM", "trainportal@localhost")
 globals().update(env.dj_email_url("TRAINPORTAL_EMAIL_URL", "dummy://") | {"EMAIL_TIMEOUT": NOTIFY_TIMEOUT})
 
@@ -161,6 +173,7 @@ DATA_UPLOAD_MAX_NUMBER_FIELDS = 10_000
 Q_CLUSTER = {
     "name": "trainportal",
     "orm": "default",
+    "broker_class": "jobs.broker.Broker",  # a queue for all hosts, and one for each
     "workers": 2,
     "queue_limit": 2,
     "bulk": 1,

@@ -18,6 +18,11 @@ PACKAGES: dict[str, tuple[str, str, dict[str, str]]] = {
         "dist/chart.umd.min.js",
         {"LICENSE": "chart.js/LICENSE.md", "LICENSE-kurkle-color": "@kurkle/color/LICENSE.md"},
     ),
+    "chartjs-plugin-zoom": (  # drags with the mouse alone: without hammer.js, which it takes where it finds it
+        "chart-zoom",
+        "dist/chartjs-plugin-zoom.min.js",
+        {"LICENSE": "chartjs-plugin-zoom/LICENSE.md"},
+    ),
 }
 # the package has no licence file, its banner names the licence and these holders (Bootstrap is inside)
 TABLER_HOLDERS = (
@@ -31,9 +36,10 @@ ICON_NAMES = """
 activity adjustments alert-circle alert-triangle archive arrow-back-up arrow-bar-to-up arrow-left arrow-right ban bell
 braces brain bulb chart-line check checklist chevron-down chevron-left chevron-right chevron-up circle-check circle-x
 clock copy cpu database device-floppy dots download edit external-link eye file-text filter folder forms git-branch
-git-compare help info-circle key keyboard language layers-intersect list-details list-search loader-2 login logout mail
-menu-2 moon package photo player-play player-stop plus refresh restore rocket rotate-clockwise search selector send
-server settings snowflake stack-2 sun tag target tool trash upload user users webhook x zoom-in-area
+git-compare help info-circle key keyboard language layers-intersect list-details list-search loader-2 login logout
+mail maximize menu-2 moon package photo photo-down player-play player-stop plus refresh restore rocket
+rotate-clockwise search selector send server settings snowflake stack-2 star sun tag target tool trash upload user
+users webhook x zoom-in-area zoom-reset
 """
 ICONS = ICON_NAMES.split()
 

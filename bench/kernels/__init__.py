@@ -1,1 +1,1 @@
-"""How good and how quick the bundled kernels are: `python -m bench.kernels`, and how hard to kill: `bench.kernels.kills`."""
+"""How good and quick the bundled kernels are: `python -m bench.kernels`; how hard to kill: `bench.kernels.kills`."""

@@ -1,4 +1,4 @@
-"""Data sets as a kernel sees them: the small real ones of quickstart/, and images of 5 megapixels that are drawn here."""
+"""Data sets as a kernel sees them: the small real ones of quickstart/, and images of 5 megapixels, drawn here."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ import numpy as np
 from defusedxml import ElementTree
 from PIL import Image, ImageDraw
 
+from bench.table import MeasurementFailed
 from kernels_app.contract.data import (
     ClSample,
     RcSample,
@@ -29,24 +30,27 @@ LARGE = (2592, 1944)  # 5 megapixels, as many inspection cameras have
 REPOSITORY = Path(__file__).resolve().parents[2]
 
 
-def real(kind: str) -> Path | None:
-    """The quickstart folder of a kernel; None where this machine has no such data."""
+def quickstart(kind: str, folder: Path) -> Path:
+    """The quickstart data of a kernel, laid out in `folder` as the contract says. Raises MeasurementFailed where this
+    machine has none."""
     root = Path(os.environ.get("TRAINPORTAL_TEST_DATA") or REPOSITORY.parent / "shared" / "data")
-    folder = root / "quickstart" / QUICKSTART[kind]
-    return folder if folder.is_dir() else None
-
-
-def quickstart(kind: str, source: Path, folder: Path) -> Path:
-    """`source`, laid out in `folder` as the contract says."""
+    source = root / "quickstart" / QUICKSTART[kind]
+    if not source.is_dir():
+        raise MeasurementFailed(f"the data quickstart/{QUICKSTART[kind]} is not in {root} (TRAINPORTAL_TEST_DATA)")
     {"cl": _cl, "rc": _rc, "od": _od, "seg": _seg}[kind](source, folder)
     return folder
 
 
-def drawn(kind: str, folder: Path, *, train: int = 24, held: int = 4, size: tuple[int, int] = LARGE) -> Path:
-    """Grey plates with dark scratches and round holes, as PNG; the same ones each time."""
+def drawn(
+    kind: str, folder: Path, *, train: int = 24, held: int = 4, size: tuple[int, int] = LARGE, form: str = "png"
+) -> Path:
+    """Grey plates with dark scratches and round holes, in files that end with `form`; the same ones each time."""
     names = {"train": train, "validation": held}
     write_labels(folder, ["HOLE", "SCRATCH"] if kind != "rc" else ["HOLE"])
-    plates = {split: [_plate(folder, split, n, size) for n in range(count)] for split, count in names.items()}
+    plates = {
+        split: [_plate(folder / "images/1" / f"{split}-{n:03d}.{form}", n, size) for n in range(count)]
+        for split, count in names.items()
+    }
     for split, some in plates.items():
         _LAYOUTS[kind](folder, split, some, size)
     return folder
@@ -92,11 +96,11 @@ def _voc_shape(found) -> Shape:  # type: ignore[no-untyped-def]
 
 
 def _seg(source: Path, folder: Path) -> None:
-    """Every third image to judge by."""
+    """The last 30 images to judge by."""
     write_labels(folder, ["nucleus"])
     for n, path in enumerate(sorted((source / "images").glob("*.json"))):
         shapes = tuple(Shape(label, "polygon", tuple(points)) for label, points in _labelme(path))
-        split = "validation" if n % 10 in (2, 5, 8) else "train"
+        split = "validation" if n >= 70 else "train"
         write_shapes(folder / split, ShapeSample(str(path.with_suffix(".png")), path.stem, 256, 256, shapes))
 
 
@@ -110,9 +114,9 @@ def _labelme(path: Path) -> Iterable[tuple[str, list[tuple[float, float]]]]:
 Plate = tuple[str, list[tuple[str, tuple[int, int, int, int]]]]  # path, and (label, box) of what is on it
 
 
-def _plate(folder: Path, split: str, n: int, size: tuple[int, int]) -> Plate:
+def _plate(path: Path, n: int, size: tuple[int, int]) -> Plate:
     """One label a plate, by turns, so that it has a category too."""
-    dice = random.Random(f"{split} {n}")
+    dice = random.Random(path.stem)
     noise = np.random.default_rng(n).integers(110, 146, (size[1] // 4, size[0] // 4), np.uint8)
     image = Image.fromarray(noise).resize(size).convert("RGB")
     pen, label, found = ImageDraw.Draw(image), ("HOLE", "SCRATCH")[n % 2], []
@@ -125,9 +129,8 @@ def _plate(folder: Path, split: str, n: int, size: tuple[int, int]) -> Plate:
         else:
             pen.line(box, fill=(24, 24, 28), width=max(3, side // 12))
         found.append((label, box))
-    path = folder / "images/1" / f"{split}-{n:03d}.png"
     path.parent.mkdir(parents=True, exist_ok=True)
-    image.save(path, compress_level=1)
+    image.save(path, compress_level=1, quality=90)
     return str(path), found
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import subprocess
 import sys
 import time
@@ -12,22 +11,35 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from bench.table import MeasurementFailed
+from jobs.enclosure.memory import Memory
 from kernels_app.bundled import packing
 from kernels_app.contract.config import TrainingConfig
 from kernels_app.contract.settings import ModelSettings
 
 MODEL = "BENCH"
 THREADS = str(os.cpu_count() or 1)
+SPIN = "3000"  # how long a thread waits awake for the next operation, as in jobs/hosts.py
+LOOK = 0.1  # seconds between two looks at a program that runs
 
 
 @dataclass(frozen=True)
 class Ended:
-    """What a process took. `memory`: bytes, the most that was resident at once."""
+    """What a program and those that it started took. `memory`: bytes, the most at once, as the portal counts."""
 
     code: int
     seconds: float
     cpu: float
     memory: int
+
+
+@dataclass(frozen=True)
+class Spent:
+    """Seconds of training, decoding included, and how many images they were spent on."""
+
+    wall: float
+    cpu: float
+    images: int
 
 
 @dataclass(frozen=True)
@@ -50,25 +62,39 @@ class Run:
         found: dict[str, float] = json.loads((self.output / f"{MODEL}.json").read_text(encoding="utf-8"))["validation"]
         return found
 
-    def images_per_second(self) -> float:
-        """Of the training steps, decoding included: as the kernel itself says in its log."""
-        return float(re.findall(r"([\d.]+) images/s in training", self.log)[-1])
+    def spent(self) -> Spent:
+        """What the counted part of a training took: `clocked.py` and the reference loops write it down."""
+        return Spent(**json.loads((self.folder / "spent.json").read_text(encoding="utf-8")))
 
     def start(self, program: Path | None = None) -> subprocess.Popen[bytes]:
+        """The kernel, or another `program` in its place; that finds the kernel's modules."""
         known = {name: os.environ[name] for name in ("PATH", "HOME", "LD_LIBRARY_PATH") if name in os.environ}
-        known |= {"OMP_NUM_THREADS": THREADS, "GOMP_SPINCOUNT": "3000", "PYTHONPATH": str(self.folder / "kernel")}
+        known |= {"OMP_NUM_THREADS": THREADS, "GOMP_SPINCOUNT": SPIN, "PYTHONPATH": str(self.folder / "kernel")}
         argv = [sys.executable, str(program or self.folder / "kernel/train.py"), str(self.folder / "training.json")]
         with (self.folder / "log.txt").open("ab") as log:
             return subprocess.Popen(argv, cwd=self.folder, env=known, stdout=log, stderr=subprocess.STDOUT)
 
     def finish(self, program: Path | None = None) -> Ended:
-        """Run to the end."""
+        """Run to the end. Nothing else may run below this process meanwhile: its memory would count."""
         begun = time.monotonic()
-        process = self.start(program)
-        _, status, used = os.wait4(process.pid, 0)
-        process.returncode = os.waitstatus_to_exitcode(status)
-        seconds, cpu = time.monotonic() - begun, used.ru_utime + used.ru_stime
-        return Ended(process.returncode, seconds, cpu, used.ru_maxrss * 1024)
+        process, memory = self.start(program), Memory()
+        try:
+            while not (found := os.wait4(process.pid, os.WNOHANG))[0]:
+                time.sleep(min(memory.look(), LOOK))
+        except BaseException:  # the bench was told to end: nothing may go on behind its back
+            process.kill()
+            raise
+        process.returncode = os.waitstatus_to_exitcode(found[1])
+        seconds, cpu = time.monotonic() - begun, found[2].ru_utime + found[2].ru_stime
+        return Ended(process.returncode, seconds, cpu, memory.most)
+
+    def succeed(self, program: Path | None = None) -> Ended:
+        """As `finish`. Raises MeasurementFailed, with its last words, where it did not end well."""
+        ended = self.finish(program)
+        if ended.code:
+            words = " | ".join(self.log.strip().splitlines()[-3:])
+            raise MeasurementFailed(f"{(program or Path('the kernel')).name} ended with {ended.code}: {words}")
+        return ended
 
 
 def prepare(kind: str, dataset: Path, folder: Path, params: dict[str, Any], *, resume: bool = False) -> Run:

@@ -96,6 +96,14 @@ def unpack(archive: Path, into: Path, *, limits: Limits | None = None) -> list[s
         raise
 
 
+def is_safe(name: str) -> bool:
+    """Whether `unpack` would write an entry of this name as it is spelled."""
+    try:
+        return _checked_name(name) == name
+    except (ArchiveError, UnicodeEncodeError):
+        return False
+
+
 def _explained(error: Exception) -> ArchiveError:
     """A damaged archive and a full disk are different news. EINVAL: the archive sent us to before its start."""
     disk = isinstance(error, OSError) and not isinstance(error, gzip.BadGzipFile) and error.errno != errno.EINVAL

@@ -15,6 +15,7 @@ from typing import Any
 from django.utils.translation import gettext_noop as _
 
 from jobs import hosts, locks
+from jobs.enclosure import processes
 from jobs.kinds import Launch
 from jobs.launchers import shim
 from jobs.launchers.errors import LaunchFailed, Lost
@@ -24,16 +25,16 @@ NAME = "local"
 START_LIMIT = 30.0  # seconds for the shim to say that it started the program
 
 
-def find(folder: Path, attempt: int) -> dict[str, Any] | None:
-    """The handle of a program that was started in `folder` for this very attempt, alive or ended."""
+def find(folder: Path, attempt: int | None = None) -> dict[str, Any] | None:
+    """The handle of a program that was started in `folder` for this very attempt (None: any), alive or ended."""
     order = _read(folder / shim.ORDER)
-    if order is None or order.get("attempt") != attempt:
+    if order is None or (attempt is not None and order.get("attempt") != attempt):
         return None
     started = locks.is_held(folder / shim.LOCK) or (folder / shim.EXIT).exists()
     return _handle(folder) if started else None
 
 
-def start(launch: Launch, *, attempt: int, grace: float) -> dict[str, Any]:
+def start(launch: Launch, *, attempt: int, grace: float, log_limit: int = 0, host: str = "") -> dict[str, Any]:
     """Start the program below `launch.folder`."""
     clear(launch.folder)
     order = {
@@ -43,6 +44,8 @@ def start(launch: Launch, *, attempt: int, grace: float) -> dict[str, Any]:
         "grace": grace,
         "attempt": attempt,
         "oom_kills": hosts.oom_kills(),
+        "log_limit": log_limit,
+        "host": host,
     }
     shim.write_json(launch.folder / shim.ORDER, order)
     with (launch.folder / "shim.log").open("ab") as log:
@@ -66,8 +69,17 @@ def poll(handle: dict[str, Any]) -> int | None:
         return None
     ended = _read(folder / shim.EXIT)
     if ended is None:
-        raise Lost(Said(_("the program is gone and left no exit code")))
+        raise Lost(Said(_("the program was gone without an exit code, as after a power cut or when memory ran out")))
     return int(ended["code"])
+
+
+def age(handle: dict[str, Any]) -> float | None:
+    """Seconds since it was started, by a clock that nobody can set; None where it is gone."""
+    started = _read(Path(handle["folder"]) / shim.STARTED) or {}
+    for who in ("shim", "leader", "init"):
+        if processes.is_alive(started.get(who)):
+            return processes.age_of(started[who][0])
+    return None
 
 
 def peak_memory(handle: dict[str, Any]) -> int | None:
@@ -79,23 +91,25 @@ def peak_memory(handle: dict[str, Any]) -> int | None:
 def stop(handle: dict[str, Any]) -> None:
     """SIGTERM through the shim, which sees to the rest; to the program itself where the shim is gone."""
     started = _read(Path(handle["folder"]) / shim.STARTED) or {}
-    for who in ("shim", "leader"):
-        pid, birth = started.get(who, (0, ""))
-        if pid and shim.birth_of(pid) == birth:
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGTERM)
-            return
+    if processes.is_alive(started.get("shim")):
+        processes.send([started["shim"][0]], signal.SIGTERM)
+    elif processes.is_alive(started.get("init")):  # of a sandbox: what it started is the program
+        processes.send(processes.children().get(started["init"][0], [])[:1], signal.SIGTERM)
+    elif processes.is_alive(started.get("leader")) and "init" not in started:
+        processes.send([started["leader"][0]], signal.SIGTERM)
 
 
 def kill(handle: dict[str, Any]) -> None:
     """SIGKILL to the leader, all below it, and the rest of its session; the shim, if it lives, sweeps what is left."""
     started = _read(Path(handle["folder"]) / shim.STARTED) or {}
+    roots = [started[who][0] for who in ("leader", "init") if processes.is_alive(started.get(who))]
+    below = [pid for root in roots for pid in processes.descendants(root)]
     leader, birth = started.get("leader", (0, ""))
-    session = [pid for pid in shim.processes() if shim.session_of(pid) == leader] if leader else []
-    below = shim.descendants(leader) if leader and shim.birth_of(leader) == birth else []
-    for pid in {*session, *below}:
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(pid, signal.SIGKILL)
+    rest = processes.processes() if birth.startswith(processes.boot_id()) else []
+    session = [pid for pid in rest if processes.session_of(pid) == leader]
+    processes.send({*roots, *below, *session}, signal.SIGKILL)
+    if processes.is_alive(started.get("shim")):  # one that was stopped would hold the lock for ever
+        processes.send([started["shim"][0]], signal.SIGCONT)
 
 
 def clear(folder: Path) -> None:
@@ -104,6 +118,8 @@ def clear(folder: Path) -> None:
         raise LaunchFailed("the program of the last start still lives")
     for name in (shim.STARTED, shim.EXIT, shim.ORDER):
         (folder / name).unlink(missing_ok=True)
+    for draft in folder.glob(f".{shim.EXIT}.*"):  # set aside by a shim that was killed
+        draft.unlink(missing_ok=True)
 
 
 def _handle(folder: Path) -> dict[str, Any]:
@@ -111,18 +127,28 @@ def _handle(folder: Path) -> dict[str, Any]:
 
 
 def _await_start(folder: Path, process: subprocess.Popen[bytes]) -> None:
-    """Wait for the shim's word. It says `exit.json` at once where the program cannot be started at all."""
+    """Wait for the shim's word. It says `exit.json` at once where the program cannot be started at all.
+
+    One that is busy found another at work, started by a runner that died a moment ago: its word counts as well.
+    """
     deadline = time.monotonic() + START_LIMIT
     while time.monotonic() < deadline:
         if (folder / shim.STARTED).exists() or (folder / shim.EXIT).exists():
             return
-        if process.poll() is not None and not (folder / shim.EXIT).exists():
-            raise LaunchFailed(f"the shim ended with exit code {process.returncode}")
+        if process.poll() not in (None, shim.BUSY) and not (folder / shim.EXIT).exists():
+            said = _last_line(folder / "shim.log")
+            raise LaunchFailed(f"the shim ended with exit code {process.returncode}" + (f": {said}" if said else ""))
         time.sleep(0.01)
     process.kill()  # it must not start the program behind our back
     process.wait()
     if not locks.is_held(folder / shim.LOCK):
         raise LaunchFailed("the shim did not start the program in time")
+
+
+def _last_line(path: Path) -> str:
+    with contextlib.suppress(OSError):
+        return "".join(path.read_text(encoding="utf-8", errors="replace").splitlines()[-1:])[:500]
+    return ""
 
 
 def _read(path: Path) -> dict[str, Any] | None:

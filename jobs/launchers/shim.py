@@ -4,13 +4,16 @@ Holds `kernel.lock` while any process of the program lives, writes `exit.json` w
 sees to it that all of them end: SIGTERM to the leader, to the rest after a third of the grace (data loaders must not
 die under a leader that still writes its checkpoint), SIGKILL to all that is left after the grace. As a child subreaper
 it inherits whatever the program leaves behind, double forks and torchrun's ranks in their own sessions too. Meanwhile
-it looks now and then how much memory all of them have.
+it looks now and then how much memory all of them have, and keeps the log below its limit.
+
+In a sandbox the leader is bubblewrap, and its only child the first process inside: neither is told to end, the program
+below them is; and where bubblewrap is killed alone, the first process inside is the one whose end counts.
 """
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
-import fcntl
 import json
 import os
 import resource
@@ -21,47 +24,132 @@ import time
 from pathlib import Path
 from typing import Any
 
+if __name__ == "__main__":  # alone, without Django: what it is made of lies above
+    sys.path.append(str(Path(__file__).resolve().parents[2]))
+
+from jobs import locks
+from jobs.enclosure.logcut import Cutter
+from jobs.enclosure.memory import Memory
+from jobs.enclosure.processes import children, descendants, is_alive, named, send
+
 ORDER = "launch.json"  # what to start
-STARTED = "started.json"  # {"shim": [pid, birth], "leader": [pid, birth]}
+STARTED = "started.json"  # {"shim": [pid, birth], "leader": [pid, birth], "init": [pid, birth] in a sandbox}
 EXIT = "exit.json"  # {"code": int, "at": seconds since the epoch, "peak_memory": bytes}
 LOCK = "kernel.lock"
 LOG = "kernel.log"
 LEFTOVER_GRACE = 10.0  # seconds for what a leader that ended by itself left behind
+LOG_LOOK = 1.0  # seconds from one look at the log's size to the next
+INIT_LIMIT = 5.0  # seconds for the sandbox to stand
+FILES = 65536  # open files at most
+OOM_SCORE = 500  # when memory is short, a kernel goes before anything of the portal's own
+RESERVE = 4096  # bytes set aside for `exit.json`
 BUSY = 75  # this program's exit code where another shim holds the lock
 PR_SET_CHILD_SUBREAPER = 36
-LOOK = (0.5, 5.0)  # seconds from one look at the memory to the next: more often while the program is young
-LOOK_COST = 0.02  # seconds of CPU; a look that took n times as much is followed by a pause n times as long
+AWAITED = {signal.SIGCHLD, signal.SIGTERM, signal.SIGINT}
 
 
 def main(folder: Path) -> int:
     lock = os.open(folder / LOCK, os.O_RDWR | os.O_CREAT, 0o644)
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
+    if not locks.take(lock):
         return BUSY
     ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
-    awaited = {signal.SIGCHLD, signal.SIGTERM, signal.SIGINT}
-    signal.pthread_sigmask(signal.SIG_BLOCK, awaited)
+    signal.pthread_sigmask(signal.SIG_BLOCK, AWAITED)
     order = json.loads((folder / ORDER).read_text(encoding="utf-8"))
+    ending = ExitFile(folder / EXIT)
     try:
-        leader = _start(order, folder, lock, awaited)
+        leader = _start(order, folder, lock)
     except OSError as error:
         (folder / LOG).open("a").write(f"The program could not be started: {error}\n")
-        write_json(folder / EXIT, {"code": 127, "at": time.time()})
+        ending.write({"code": 127, "at": time.time()})
         return 0
-    write_json(
-        folder / STARTED,
-        {"shim": [os.getpid(), birth_of(os.getpid())], "leader": [leader, birth_of(leader)], "at": time.time()},
-    )
-    _watch(leader, folder, float(order["grace"]), awaited)
+    program = Program(leader, is_sandboxed=bool(order.get("sandbox")))
+    started = {"shim": named(os.getpid()), "leader": named(leader), "at": time.time()}
+    write_json(folder / STARTED, started | ({"init": named(program.init)} if program.init else {}))
+    _watch(program, ending, Cutter(folder / LOG, int(order.get("log_limit", 0))), float(order["grace"]))
     return 0
 
 
-def _start(order: dict[str, Any], folder: Path, lock: int, blocked: set[signal.Signals]) -> int:
+class ExitFile:
+    """`exit.json`. Its bytes are set aside at the start, so that it can be written on a disk that is full."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._draft = path.with_name(f".{path.name}.{os.getpid()}")
+        self._draft.write_bytes(b" " * RESERVE)
+
+    def write(self, value: dict[str, Any]) -> None:
+        text = json.dumps(value).encode()
+        with contextlib.suppress(OSError):  # somebody cleared it away
+            self._draft.touch()
+        with self._draft.open("r+b") as file:
+            file.write(text.ljust(RESERVE))
+        self._draft.replace(self._path)
+
+
+class Program:
+    """The program's leader, and in a sandbox its first process inside."""
+
+    def __init__(self, leader: int, *, is_sandboxed: bool) -> None:
+        self.leader = leader
+        self.is_sandboxed = is_sandboxed
+        self.init = self._await_init() if is_sandboxed else None
+
+    @property
+    def aside(self) -> set[int]:
+        """What encloses the program: not its own, and nothing that could save a checkpoint."""
+        return {self.leader, self.init} - {None} if self.is_sandboxed else set()  # type: ignore[return-value]
+
+    @property
+    def first(self) -> list[int]:
+        """Who hears of the end first: the leader; in a sandbox the program that the first process inside started."""
+        return [self.leader] if not self.is_sandboxed else children().get(self.init or 0, [])[:1]
+
+    def reap(self) -> int | None:
+        """Collect every child that ended; the program's exit code if its end was among them."""
+        found = None
+        while True:
+            try:
+                pid, status = os.waitpid(-1, os.WNOHANG)
+            except ChildProcessError:
+                return found
+            if pid == 0:
+                return found
+            if pid == self.leader:
+                found = self._ended(os.waitstatus_to_exitcode(status))
+
+    def _ended(self, code: int) -> int | None:
+        """bubblewrap says 128 + n of a program that signal n killed. Killed itself, it leaves the sandbox standing."""
+        if not self.is_sandboxed:
+            return code
+        if code < 0 and self.init and self.init != self.leader and is_alive(list(named(self.init))):
+            self.leader = self.init
+            return None
+        self._collect_init()
+        return 128 - code if code > 128 and code - 128 in signal.valid_signals() else code
+
+    def _collect_init(self) -> None:
+        """The first process inside ends a moment after bubblewrap, where nothing else is left inside: what the
+        program took of the machine is known when it was waited for."""
+        deadline = time.monotonic() + 0.2
+        with contextlib.suppress(ChildProcessError):
+            while self.init and time.monotonic() < deadline and os.waitpid(self.init, os.WNOHANG)[0] == 0:
+                time.sleep(0.005)
+
+    def _await_init(self) -> int | None:
+        deadline = time.monotonic() + INIT_LIMIT
+        while time.monotonic() < deadline and is_alive(list(named(self.leader))):
+            for init in children().get(self.leader, []):
+                return init
+            time.sleep(0.005)
+        return None
+
+
+def _start(order: dict[str, Any], folder: Path, lock: int) -> int:
     """The leader holds the lock as well, so that it stays held should this shim be killed."""
+    argv = [str(lock) if word == "{lock}" else word for word in order["argv"]]
     with (folder / LOG).open("ab") as log:
         process = subprocess.Popen(
-            order["argv"],
+            argv,
             env=order["environment"],
             cwd=order["cwd"],
             stdin=subprocess.DEVNULL,
@@ -69,38 +157,47 @@ def _start(order: dict[str, Any], folder: Path, lock: int, blocked: set[signal.S
             stderr=subprocess.STDOUT,
             start_new_session=True,
             pass_fds=[lock],
-            preexec_fn=lambda: _before_exec(blocked),
+            preexec_fn=_before_exec,
         )
     return process.pid
 
 
-def _before_exec(blocked: set[signal.Signals]) -> None:
-    signal.pthread_sigmask(signal.SIG_UNBLOCK, blocked)
+def _before_exec() -> None:
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, AWAITED)
     os.nice(10)
+    most = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    files = FILES if most == resource.RLIM_INFINITY else min(most, FILES)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (files, files))
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    with contextlib.suppress(OSError):
+        Path("/proc/self/oom_score_adj").write_text(str(OOM_SCORE), encoding="ascii")
 
 
-def _watch(leader: int, folder: Path, grace: float, awaited: set[signal.Signals]) -> None:
+def _watch(program: Program, ending: ExitFile, log: Cutter, grace: float) -> None:
     """Until no process is left."""
-    told: set[int] = set()  # who got SIGTERM: once is enough, a leader may be writing its checkpoint
+    told = set(program.aside)  # who got SIGTERM: once is enough, a leader may be writing its checkpoint
     asked: float | None = None  # when somebody asked for the end
     ended: float | None = None  # when the leader ended
     memory = Memory()
+    memory.aside = program.aside
     while True:
-        code = _reap(leader)
+        log.look()
+        code = program.reap()
         if code is not None:
             ended = time.monotonic()
-            write_json(folder / EXIT, {"code": code, "at": time.time(), "peak_memory": memory.peak()})
-        ending = asked is not None or ended is not None
-        left = descendants(os.getpid()) if ending else [leader]
+            ending.write({"code": code, "at": time.time(), "peak_memory": memory.peak()})
+        is_ending = asked is not None or ended is not None
+        left = descendants(os.getpid()) if is_ending else [program.leader]
         if ended is not None and not left:
             return
         _press(left, told, asked, ended, grace)
-        until = memory.look() if ended is None else LOOK[1]
-        got = signal.sigtimedwait(awaited, 0.2 if ending else until)
+        until = min(memory.look(), LOG_LOOK) if ended is None else LOG_LOOK
+        got = signal.sigtimedwait(AWAITED, 0.2 if is_ending else until)
         if got is not None and got.si_signo != signal.SIGCHLD and asked is None:
             asked = time.monotonic()
-            told.update([leader] if ended is None else left)
-            _signal(list(told), signal.SIGTERM)
+            first = program.first if ended is None else [pid for pid in left if pid not in told]
+            told.update(first)
+            send(first, signal.SIGTERM)
 
 
 def _press(left: list[int], told: set[int], asked: float | None, ended: float | None, grace: float) -> None:
@@ -110,129 +207,10 @@ def _press(left: list[int], told: set[int], asked: float | None, ended: float | 
         start + limit for start, limit in ((asked, grace), (ended, min(LEFTOVER_GRACE, grace))) if start is not None
     ]
     if limits and now > min(limits):
-        _signal(left, signal.SIGKILL)
+        send(left, signal.SIGKILL)
     elif asked is not None and now > asked + grace / 3:
-        _signal([pid for pid in left if pid not in told], signal.SIGTERM)
+        send([pid for pid in left if pid not in told], signal.SIGTERM)
         told.update(left)
-
-
-def _reap(leader: int) -> int | None:
-    """Collect every child that ended; the leader's exit code if it was among them."""
-    found = None
-    while True:
-        try:
-            pid, status = os.waitpid(-1, os.WNOHANG)
-        except ChildProcessError:
-            return found
-        if pid == 0:
-            return found
-        if pid == leader:
-            found = os.waitstatus_to_exitcode(status)
-
-
-class Memory:
-    """The most memory that the program's processes had together: what is lost when it is full, so no pages of files
-    (libraries, a cache of images that is mapped), and what forked processes share counts once.
-
-    A look every few seconds misses a rise between two of them. The system keeps each process's own highest resident
-    size, files included: less the most of files that was seen, it tells how far the process once was above now. Such
-    rises of different processes are added up, as ranks rise in step.
-    """
-
-    def __init__(self) -> None:
-        self.most = 0
-        self.files: dict[int, int] = {}  # the most of files that a process was seen with
-        self.began = time.monotonic()
-        self.due = self.began + LOOK[0]
-
-    def look(self) -> float:
-        """Look where it is time to. Returns seconds to the next look."""
-        now = time.monotonic()
-        if now >= self.due:
-            before = time.process_time()
-            pids = descendants(os.getpid())
-            self.most = max(self.most, sum(self._of(pid, alone=len(pids) == 1) for pid in pids))
-            usual = min(max((now - self.began) / 4, LOOK[0]), LOOK[1])
-            self.due = now + usual * max(1.0, (time.process_time() - before) / LOOK_COST)
-        return min(max(self.due - time.monotonic(), 0.0), LOOK[1])
-
-    def peak(self) -> int:
-        """Bytes. Of a program that was never looked at, the largest process that has ended, files included."""
-        largest = 1024 * resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
-        return max(self.most, largest - max(self.files.values(), default=0))
-
-    def _of(self, pid: int, *, alone: bool) -> int:
-        """Its part. Only `smaps_rollup` tells what is shared, but reading it takes 10 ms a GB."""
-        has = _sizes(pid, "status")
-        own = has.get("RssAnon", 0) + has.get("RssShmem", 0)
-        files = self.files[pid] = max(self.files.get(pid, 0), has.get("RssFile", 0))
-        rise = max(0, has.get("VmHWM", 0) - files - own)
-        parts = {} if alone else _sizes(pid, "smaps_rollup")
-        return rise + (parts["Pss_Anon"] + parts.get("Pss_Shmem", 0) if "Pss_Anon" in parts else own)
-
-
-def _sizes(pid: int, name: str) -> dict[str, int]:
-    """The lines `Name: N kB` of a file of /proc/PID, in bytes; nothing where the process is gone or not ours to see."""
-    try:
-        lines = Path(f"/proc/{pid}/{name}").read_text(encoding="utf-8", errors="replace").splitlines()
-    except OSError:
-        return {}
-    words = [line.split() for line in lines if line.endswith(" kB")]
-    return {word[0].rstrip(":"): 1024 * int(word[1]) for word in words if len(word) == 3 and word[1].isdigit()}
-
-
-def descendants(root: int) -> list[int]:
-    """Every process below `root`, itself left out."""
-    children: dict[int, list[int]] = {}
-    for pid in processes():
-        parent = _parent_of(pid)
-        if parent is not None:
-            children.setdefault(parent, []).append(pid)
-    found: list[int] = []
-    todo = [root]
-    while todo:
-        below = children.get(todo.pop(), [])
-        found += below
-        todo += below
-    return found
-
-
-def processes() -> list[int]:
-    return [int(entry.name) for entry in Path("/proc").iterdir() if entry.name.isdigit()]
-
-
-def session_of(pid: int) -> int | None:
-    """The session that `pid` belongs to; None where it is gone or a zombie."""
-    fields = _stat(pid)
-    return int(fields[3]) if fields and fields[0] != "Z" else None
-
-
-def _parent_of(pid: int) -> int | None:
-    fields = _stat(pid)
-    return int(fields[1]) if fields else None
-
-
-def birth_of(pid: int) -> str:
-    """When `pid` was started, in clock ticks since boot: tells it from a later process of the same number."""
-    fields = _stat(pid)
-    return fields[19] if fields and fields[0] != "Z" else ""
-
-
-def _stat(pid: int) -> list[str]:
-    """The fields of /proc/PID/stat from the third on, behind the name (which may hold anything)."""
-    try:
-        text = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
-    except OSError:
-        return []
-    return text[text.rindex(")") + 2 :].split()
-
-
-def _signal(pids: list[int], number: signal.Signals) -> None:
-    for pid in pids:
-        try:
-            os.kill(pid, number)
-        except ProcessLookupError:
-            continue
 
 
 def write_json(path: Path, value: dict[str, Any]) -> None:

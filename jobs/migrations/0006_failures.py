@@ -7,7 +7,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('jobs', '0003_memory'),
+        ('jobs', '0005_engine'),
     ]
 
     operations = [

@@ -19,6 +19,8 @@ CANCEL = {
     "training": gettext_lazy("Cancel training"),
     "validation": gettext_lazy("Cancel validation"),
     "import_dataset": gettext_lazy("Cancel import"),
+    "import_model": gettext_lazy("Cancel import"),
+    "export_model": gettext_lazy("Cancel export"),
 }
 # what the engine says of itself is short; these say more to a reader
 SENTENCES: dict[str, str | Promise] = {

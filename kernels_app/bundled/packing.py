@@ -17,8 +17,8 @@ def package_files(name: str) -> dict[str, bytes]:
     """Every file of the bundled kernel `name` by its path in the package, sorted. Raises KeyError for another name."""
     if name not in BUNDLED:
         raise KeyError(f"no bundled kernel {name!r}; there are {', '.join(BUNDLED)}")
-    own = {path.relative_to(_HERE / name): path for path in _sources(_HERE / name) if path.name != "__init__.py"}
-    shared = [*_PACKAGES, *(path for folder in _SHARED for path in _sources(folder))]
+    own = {path.relative_to(_HERE / name): path for path in sources(_HERE / name) if path.name != "__init__.py"}
+    shared = [*_PACKAGES, *(path for folder in _SHARED for path in sources(folder))]
     files = own | {path.relative_to(_ROOT): path for path in shared}
     return {place.as_posix(): path.read_bytes() for place, path in sorted(files.items())}
 
@@ -40,7 +40,7 @@ def write_package(files: dict[str, bytes], folder: Path) -> None:
         path.write_bytes(content)
 
 
-def _sources(folder: Path) -> Iterator[Path]:
+def sources(folder: Path) -> Iterator[Path]:
     """The files below `folder` that belong to it: no caches, nothing hidden."""
     for path in sorted(folder.rglob("*")):
         parts = path.relative_to(folder).parts

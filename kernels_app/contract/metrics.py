@@ -21,7 +21,7 @@ class MetricsWriter:
         folder.mkdir(parents=True, exist_ok=True)
         self.path = folder / f"{name}.csv"
         self._columns = columns
-        if not self.path.exists():
+        if not self.path.exists() or not self.path.stat().st_size:  # a kill may fall between creating and writing
             self._append(",".join(_quoted(name) for name in columns))
 
     def row(self, values: Mapping[str, float | None]) -> None:
@@ -58,11 +58,11 @@ def parse_header(line: str) -> list[str]:
 
 def parse_row(line: str, columns: int) -> tuple[float, list[float | None]] | None:
     """x and one value a curve (None is a gap), or None where the line is no row of numbers."""
-    cells = _cells(line)
+    cells = line.split(",") if '"' not in line else _cells(line)
     if not 1 < len(cells) <= columns:
         return None
     try:
-        values = [number(cell) for cell in cells]
+        values = _numbers(cells)
     except ValueError:
         return None
     x = values[0]
@@ -74,6 +74,17 @@ def number(cell: str) -> float | None:
     cell = cell.strip()
     value = float(cell) if cell else math.nan
     return value if math.isfinite(value) else None
+
+
+def _numbers(cells: list[str]) -> list[float | None]:
+    """As `number` of each, fast where all are numbers, which is the usual case."""
+    try:
+        values = list(map(float, cells))
+    except ValueError:
+        return [number(cell) for cell in cells]
+    if math.isfinite(sum(values)):
+        return values  # type: ignore[return-value]  # a list of floats is one of floats and gaps
+    return [value if math.isfinite(value) else None for value in values]
 
 
 def _quoted(name: str) -> str:

@@ -6,13 +6,15 @@ A file that is not as it should be is named with its line and reason; the rest i
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+import json
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
 
 from . import ContractError
-from .data import ShapeSample, read_files, read_shapes
-from .files import write_atomically
+from .data import ShapeSample, read_shapes
+from .files import is_text, write_atomically, write_json
 from .metrics import number
 
 CHECKPOINT = Path("save/checkpoint.pth")  # the best state: for additional training and validation
@@ -26,13 +28,25 @@ SUMMARY_NAMES = ("summary.csv", "summay.csv")  # the original system's spelling 
 
 @dataclass(frozen=True)
 class Detection:
-    """One row of `detections.csv`. `truth` is None in inference. RC has a box: x, y, width, height in pixels."""
+    """One row of `detections.csv`. `truth` is None in inference. RC has a box: x, y, width, height in pixels.
+
+    `line`: where it was read.
+    """
 
     filename: str
     truth: int | None
     predicted: int
     probabilities: tuple[float, ...]
     box: tuple[float, float, float, float] | None = None
+    line: int = field(default=0, compare=False)
+
+
+@dataclass(frozen=True)
+class Produced:
+    """One image that `preprocessing` made: the path of what it was made from, and its own."""
+
+    source: str
+    path: str
 
 
 @dataclass(frozen=True)
@@ -74,9 +88,9 @@ def read_detections(path: Path, *, classes: int, has_box: bool) -> tuple[list[De
     """Rows of `detections.csv`, read by position, and the lines that are none."""
     found: list[Detection] = []
     faults: list[Fault] = []
-    for line, row in enumerate(read_table(path)[1:], start=2):
+    for line, row in islice(_lines(path), 1, None):
         try:
-            found.append(_detection(row, classes, has_box))
+            found.append(_detection(row, classes, has_box, line))
         except (ValueError, IndexError) as error:
             faults.append(Fault(path.name, f"line {line}: {error}"))
     return found, faults
@@ -94,17 +108,53 @@ def read_annotations(output: Path) -> tuple[list[ShapeSample], list[Fault]]:
     return found, faults
 
 
+def write_produced(output: Path, produced: Iterable[Produced]) -> None:
+    """`files.txt` of preprocessing: a JSON array of `{"src", "dst"}`."""
+    write_json(output / "files.txt", [{"src": one.source, "dst": one.path} for one in produced])
+
+
+def read_produced(output: Path) -> tuple[list[Produced], list[Fault]]:
+    """The images that `files.txt` names, and its entries that are none. Raises ContractError where it is no array."""
+    try:
+        entries = json.loads((output / "files.txt").read_text(encoding="utf-8-sig"))
+    except OSError as error:
+        raise ContractError(f"files.txt: cannot be read ({error.strerror})") from error
+    except UnicodeDecodeError as error:
+        raise ContractError("files.txt: is not UTF-8 text") from error
+    except json.JSONDecodeError as error:
+        raise ContractError(f"files.txt: line {error.lineno}: {error.msg}") from error
+    except (ValueError, RecursionError) as error:
+        raise ContractError(f"files.txt: {error}") from error
+    if not isinstance(entries, list):
+        raise ContractError(f"files.txt: expected a JSON array, found {type(entries).__name__}")
+    found: list[Produced] = []
+    faults: list[Fault] = []
+    for n, entry in enumerate(entries):
+        paths = (entry.get("src"), entry.get("dst")) if isinstance(entry, dict) else (None, None)
+        if all(isinstance(path, str) and is_text(path) for path in paths) and paths[1]:
+            found.append(Produced(*map(str, paths)))
+        else:
+            faults.append(Fault("files.txt", f'entry {n}: {{"src": "…", "dst": "…"}} is needed'))
+    return found, faults
+
+
 def read_table(path: Path, limit: int = 200_000) -> list[list[str]]:
     """At most `limit` rows of a CSV; spaces after commas are allowed. Raises ContractError where it is no text."""
+    return [row for _line, row in islice(_lines(path), limit)]
+
+
+def _lines(path: Path) -> Iterator[tuple[int, list[str]]]:
+    """Rows that hold something, each with its line, counted as an editor counts. Raises ContractError."""
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
             reader = csv.reader(file, skipinitialspace=True)
-            rows = [row for row, _ in zip((r for r in reader if r), range(limit), strict=False)]
+            for row in reader:
+                if any("\0" in cell for cell in row):
+                    raise ContractError(f"{path.name}: cannot be read as CSV (it holds NUL bytes)")
+                if row:
+                    yield reader.line_num, row
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise ContractError(f"{path.name}: cannot be read as CSV ({error})") from error
-    if any("\0" in cell for row in rows for cell in row):
-        raise ContractError(f"{path.name}: cannot be read as CSV (it holds NUL bytes)")
-    return rows
 
 
 def report_tables(output: Path) -> list[Path]:
@@ -154,7 +204,8 @@ def _read_annotations(output: Path, classes: int, has_box: bool) -> str:
 
 
 def _read_files(output: Path, classes: int, has_box: bool) -> str:
-    return "" if read_files(output) else _nothing("line", [])
+    produced, faults = read_produced(output)
+    return "" if produced else _nothing("entry", faults)
 
 
 _READINGS = {
@@ -199,7 +250,7 @@ def _detection_row(d: Detection) -> list[object]:
     return [d.filename, truth, d.predicted, *(f"{p:.6f}" for p in d.probabilities), *(f"{v:.10g}" for v in d.box or ())]
 
 
-def _detection(row: list[str], classes: int, has_box: bool) -> Detection:
+def _detection(row: list[str], classes: int, has_box: bool, line: int) -> Detection:
     owed = 3 + classes + (4 if has_box else 0)
     if len(row) < owed:
         raise ValueError(f"{len(row)} columns instead of {owed}")
@@ -208,7 +259,7 @@ def _detection(row: list[str], classes: int, has_box: bool) -> Detection:
         raise ValueError(f"y and y_pred must be class indices from 0 to {classes - 1}")
     box = tuple(_finite(cell) for cell in row[-4:]) if has_box else None
     probabilities = tuple(_finite(cell) for cell in row[3 : 3 + classes])
-    return Detection(row[0], None if truth is None else int(truth), int(predicted), probabilities, box)  # type: ignore[arg-type]
+    return Detection(row[0], None if truth is None else int(truth), int(predicted), probabilities, box, line)  # type: ignore[arg-type]
 
 
 def _finite(cell: str) -> float:

@@ -132,7 +132,7 @@ def _tell(node: Node, part: Mapping[str, Any]) -> dict[str, Any]:
         "title": schemas.title(dict(part), node.name),
         "description": schemas.description(dict(part)),
         "hint": _hint(node, part, default),
-        "unit": str(part.get("x-unit", "")),
+        "unit": schemas.unit(dict(part)),
         "default": None if default is ABSENT else _shown(node, default),
         "advanced": bool(part.get("x-advanced", False)),
         "log": bool(part.get("x-log", False)),

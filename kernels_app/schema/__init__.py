@@ -15,6 +15,7 @@ from kernels_app.schema.document import (
     target,
     title,
     training_types,
+    unit,
 )
 from kernels_app.schema.faults import Fault, faults
 from kernels_app.schema.verdict import check, check_params
@@ -41,5 +42,6 @@ __all__ = [
     "target",
     "title",
     "training_types",
+    "unit",
     "validator",
 ]

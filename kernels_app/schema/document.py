@@ -70,6 +70,10 @@ def description(part: dict[str, Any]) -> str:
     return str(_local(part).get("description") or part.get("description") or "")
 
 
+def unit(part: dict[str, Any]) -> str:
+    return str(_local(part).get("unit") or part.get("x-unit") or "")
+
+
 def _local(part: dict[str, Any]) -> dict[str, Any]:
     found = part.get(f"x-{(get_language() or 'en')[:2]}")
     return found if isinstance(found, dict) else {}

@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass, replace
 from typing import Any
 
-from django.db.models import Count, OuterRef, QuerySet, Subquery
+from django.db.models import Count, OuterRef, Q, QuerySet, Subquery
 from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
@@ -22,13 +22,15 @@ LONG_NAME = 64  # characters; beginning and end stay, since names of a series di
 
 @dataclass(frozen=True)
 class DatasetCard:
-    """One dataset. `labelled`: how many of its images can teach the model type; `image_ids`: pictures to show."""
+    """One dataset. `labelled`: how many of its images can teach the model type; `image_ids`: pictures to show;
+    `unreviewed`: images that a model labelled and nobody looked at."""
 
     dataset: Dataset
     images: int
     labelled: int
     image_ids: tuple[str, ...] = ()
     is_chosen: bool = False
+    unreviewed: int = 0
 
     @property
     def pk(self) -> str:
@@ -54,10 +56,13 @@ class DatasetCard:
 
     @property
     def count(self) -> str:
+        more = [_("not reviewed: %(n)s") % {"n": f"{self.unreviewed:,}"}] if self.unreviewed else []
         if self.labelled == self.images:
-            return ngettext("%(n)s image", "%(n)s images", self.images) % {"n": f"{self.images:,}"}
-        text = _("%(labelled)s of %(images)s labelled")
-        return text % {"labelled": f"{self.labelled:,}", "images": f"{self.images:,}"}
+            text = ngettext("%(n)s image", "%(n)s images", self.images) % {"n": f"{self.images:,}"}
+        else:
+            text = _("%(labelled)s of %(images)s labelled")
+            text %= {"labelled": f"{self.labelled:,}", "images": f"{self.images:,}"}
+        return " · ".join([text, *more])
 
 
 @dataclass(frozen=True)
@@ -105,12 +110,17 @@ def chosen_of(project: Project, cards: Iterable[DatasetCard], chosen: Collection
 
 def dataset_cards(project: Project, model_type: ModelType | None) -> list[DatasetCard]:
     """By name. Without a model type every image counts as one that can teach."""
-    counts = dict(
-        Image.objects.filter(dataset__project=project).order_by().values_list("dataset").annotate(Count("pk"))
-    )
+    rows = Image.objects.filter(dataset__project=project).order_by().values_list("dataset")
+    found = {
+        dataset: (n, open_)
+        for dataset, n, open_ in rows.annotate(n=Count("pk"), unreviewed=Count("pk", filter=Q(needs_review=True)))
+    }
+    counts = {dataset: n for dataset, (n, _open) in found.items()}
     labelled = labelled_counts(project, model_type) if model_type else counts
     return [
-        DatasetCard(one, counts.get(one.pk, 0), labelled.get(one.pk, 0), pictures)
+        DatasetCard(
+            one, counts.get(one.pk, 0), labelled.get(one.pk, 0), pictures, unreviewed=found.get(one.pk, (0, 0))[1]
+        )
         for one, pictures in _with_pictures(project)
     ]
 
@@ -134,7 +144,7 @@ def labelled_counts(project: Project, model_type: ModelType) -> dict[int, int]:
     if model_type.training_type in (TrainingType.OD, TrainingType.SEG):
         images = Image.objects.filter(dataset__project=project, **{labelled_field(model_type.training_type): True})
         return dict(images.order_by().values_list("dataset").annotate(Count("pk")))
-    labels = Annotation.objects.filter(
+    labels = Annotation.objects.meant().filter(
         image__dataset__project=project, annotation_type__in=model_type.annotation_types.all()
     )
     return dict(labels.order_by().values_list("image__dataset").annotate(Count("image", distinct=True)))

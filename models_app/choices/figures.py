@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass
+
+from django.db.models import Max
 
 from jobs import charts
 from jobs.models import State
@@ -34,6 +37,22 @@ def best_by(field: str, project: Project, **about: object) -> dict[int, Figure]:
         key, before = getattr(one.model, field), found.get(getattr(one.model, field))
         if math.isfinite(value) and (before is None or before.value < value):
             found[key] = Figure(name, value, ", ".join(sorted(d.name for d in one.datasets.all())), one.model)
+    return found
+
+
+def last_of(models: Iterable[TrainedModel]) -> dict[int, Figure]:
+    """By the model's id the first key number of its last validation, for the models of one page."""
+    by_id = {model.pk: model for model in models}
+    judged = Validation.objects.filter(
+        model__in=list(by_id), operation=Operation.VALIDATION, job__state=State.SUCCEEDED
+    )
+    newest = judged.order_by().values("model").annotate(last=Max("pk")).values_list("last", flat=True)
+    found: dict[int, Figure] = {}
+    for one in Validation.objects.filter(pk__in=list(newest)).prefetch_related("datasets"):
+        name, value = next(iter(one.headline), ("", math.nan))
+        if math.isfinite(value):
+            on = ", ".join(sorted(dataset.name for dataset in one.datasets.all()))
+            found[one.model_id] = Figure(name, value, on, by_id[one.model_id])
     return found
 
 

@@ -12,8 +12,8 @@ from django.utils.translation import ngettext
 from kernels_app import describe
 from kernels_app.models import Kernel, KernelState
 from models_app.choices.figures import Figure, best_by
+from models_app.complaints import why_not
 from models_app.models import TrainedModel
-from models_app.orders import why_not
 from projects_app.models import ModelType, Project
 
 

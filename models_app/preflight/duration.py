@@ -29,7 +29,7 @@ class Run:
 def runs(order: TrainOrder, images: int, past: Sequence[dict[str, Any]], kind: str) -> list[Run]:
     """Those on as many devices of the same kind, never interrupted, whose work can be compared."""
     found: list[Run] = []
-    if not images:
+    if not images or not earlier.is_said(order, POWERS):
         return found
     for row in past:
         timed = row["job__started_at"] and row["job__ended_at"] and not row["job__resumes"]

@@ -7,7 +7,8 @@ from typing import Any
 from django.db.models import F
 
 from jobs.models import State
-from models_app.models import TrainedModel
+from kernels_app import schema
+from models_app.models import Origin, TrainedModel
 from models_app.orders import TrainOrder
 
 RUNS = 20  # how far back a look goes
@@ -17,6 +18,7 @@ MOST = 10**6  # a setting beyond this is a slip of the finger: nothing is reckon
 def past(order: TrainOrder) -> list[dict[str, Any]]:
     """The last trainings of this kernel that succeeded, of this version where it has some; newest first."""
     models = TrainedModel.objects.filter(kernel__name=order.kernel.name, job__state=State.SUCCEEDED)
+    models = models.exclude(origin=Origin.IMPORT)  # nobody trained these here
     rows = models.order_by(F("job__ended_at").desc(nulls_last=True)).values(
         *("kernel", "size", "settings", "snapshot__manifest", "job__peak_memory"),
         *("job__devices", "job__resumes", "job__started_at", "job__ended_at", "job__host__device_kind"),
@@ -33,6 +35,14 @@ def is_alike(row: dict[str, Any], order: TrainOrder, kind: str) -> bool:
 def settings_of(row: dict[str, Any]) -> dict[str, Any]:
     found = row["settings"].get("training_params") if isinstance(row["settings"], dict) else None
     return found if isinstance(found, dict) else {}
+
+
+def is_said(order: TrainOrder, powers: dict[str, int]) -> bool:
+    """Whether the settings say how much work it is: none of these is missing or still being typed."""
+    required = schema.params_schema(order.kernel.schema).get("required", [])
+    return all(
+        number(order.params[name]) is not None if name in order.params else name not in required for name in powers
+    )
 
 
 def share(before: dict[str, Any], params: dict[str, Any], powers: dict[str, int]) -> float | None:

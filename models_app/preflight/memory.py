@@ -89,6 +89,8 @@ def _runs(order: TrainOrder, past: Sequence[dict[str, Any]], kind: str) -> list[
     """(share, bytes): a share is batch × pixels as a part of this order's. Those with the same words where there are
     some: a backbone, a precision."""
     found, same = [], []
+    if not earlier.is_said(order, POWERS):
+        return []
     for row in past:
         before = earlier.settings_of(row)
         share = earlier.share(before, order.params, POWERS)

@@ -53,6 +53,23 @@ def free(devices: int, hosts: Sequence[Host]) -> int | None:
     return max((host.free_bytes for host in hosts if host.devices >= devices), default=None)
 
 
+@dataclass(frozen=True)
+class Kept:
+    """Bytes of results that stay, and of those that go again."""
+
+    stay: int
+    go: int
+
+
+def kept(size: int, trainings: int, together: int, best: int | None) -> Kept:
+    """Of `trainings` with results of this `size`, where the checkpoints of the `best` so many are kept, or all.
+
+    What is not among the best goes when its training ends: so many beside the best as run at a time.
+    """
+    stay = min(trainings, best or trainings)
+    return Kept(size * stay, size * (min(trainings, stay + together) - stay))
+
+
 def decoded(params: dict[str, Any], images: int) -> int:
     """Bytes of the images that a kernel with the setting `cache_mb` keeps decoded while it runs, at most.
 

@@ -10,6 +10,7 @@ from django.http import QueryDict
 from django.utils.translation import gettext as _
 
 from kernels_app import describe
+from kernels_app import schema as schemas
 from models_app.sweeps import axes
 from models_app.sweeps.judge import Parameter, batchable
 from models_app.sweeps.reading import LISTS, RANGE, Inputs
@@ -78,7 +79,7 @@ def _field(parameter: Parameter, inputs: Inputs) -> AxisField:
         title=parameter.title,
         kind=inputs.kind,
         hint=" · ".join(filter(None, [limits, usual])),
-        unit=str(part.get("x-unit", "")),
+        unit=schemas.unit(part),
         mode=inputs.mode if inputs.mode in offered else "",
         html={what: inputs.name(what) for what in INPUTS},
         texts={what: inputs.text(what) for what in INPUTS},

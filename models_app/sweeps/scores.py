@@ -5,10 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from django.db.models import Max, Min, Q
-
 from jobs import charts
-from jobs.models import MetricPoint
+from jobs.curves import storing
 from kernels_app.models import Kernel
 
 MOST = 8  # metrics that a table shows
@@ -53,16 +51,12 @@ def metrics_of(kernel: Kernel, jobs: Iterable[int]) -> list[Metric]:
 def scores_of(jobs: Iterable[int], metrics: Iterable[Metric]) -> Scores:
     """What the trainings have reached; a metric without a value is not there."""
     known = {(metric.chart, metric.series): metric for metric in metrics}
-    series = [name for _chart, name in known]
-    points = MetricPoint.objects.filter(job__in=list(jobs), series__in=series).exclude(value=None).order_by()
-    rows = points.values_list("job", "chart", "series").annotate(Min("value"), Max("value"), Max("pk"))
-    wanted = [
-        (job, known[chart, name], low, high, pk) for job, chart, name, low, high, pk in rows if (chart, name) in known
-    ]
-    last = dict(MetricPoint.objects.filter(pk__in=[pk for *_rest, pk in wanted]).values_list("pk", "value"))
     found: Scores = {}
-    for job, metric, low, high, pk in wanted:
-        found.setdefault(job, {})[metric.key] = Score(low if metric.goal == "min" else high, last[pk] or 0.0)
+    for curve in storing.curves_of(*jobs):
+        metric = known.get((curve.chart, curve.series))
+        if metric is not None and curve.known:
+            best = curve.low if metric.goal == "min" else curve.high
+            found.setdefault(curve.job_id, {})[metric.key] = Score(best or 0.0, curve.last or 0.0)
     return found
 
 
@@ -72,9 +66,6 @@ def _goal(entry: dict[str, object]) -> str:
 
 def _written(jobs: Iterable[int]) -> list[Metric]:
     """The curves of the first trainings; what grows when it gets better goes first."""
-    curves = MetricPoint.objects.filter(Q(job__in=list(jobs))).order_by("chart", "series")
-    found = [
-        Metric(chart, series, charts.goal_of(series))
-        for chart, series in curves.values_list("chart", "series").distinct()
-    ]
+    curves = sorted({(curve.chart, curve.series) for curve in storing.curves_of(*jobs)})
+    found = [Metric(chart, series, charts.goal_of(series)) for chart, series in curves]
     return sorted(found, key=lambda metric: metric.goal != "max")

@@ -15,8 +15,9 @@ from django.utils.translation import ngettext
 from datasets_app import snapshots
 from kernels_app import fields
 from kernels_app import schema as schemas
+from models_app.complaints import Complaint, OrderRefused
 from models_app.models import Sweep, TrainedModel
-from models_app.orders import Complaint, OrderRefused, TrainOrder
+from models_app.orders import TrainOrder
 from models_app.sweeps.axes import text_of
 from models_app.sweeps.naming import names
 from models_app.sweeps.plan import SweepPlan

@@ -132,6 +132,13 @@ class Table:
         known = [(self.metrics[n].rank(score.best), row.model.pk, row) for row in self.rows if (score := _at(row, n))]
         return min(known, key=lambda found: found[:2])[2] if known else None
 
+    @property
+    def ranked(self) -> list[Row]:
+        """The best by the primary metric first; those without a value last."""
+        known = [(self.metrics[0].rank(score.best), row) for row in self.rows if (score := _at(row, 0))]
+        best = [row for _rank, row in sorted(known, key=lambda found: found[0])]
+        return best + [row for row in self.rows if not _at(row, 0)]
+
     def ordered(self, sort: str) -> tuple[list[Row], str]:
         """The rows by a column, a minus for descending; what has no value comes last, either way. And that order."""
         key = self._key(sort.removeprefix("-"))

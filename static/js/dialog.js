@@ -1,4 +1,5 @@
-// <button data-confirm="question" data-confirm-yes="verb" data-confirm-no="verb"> asks before it does what it does.
+// <button data-confirm="question" data-confirm-yes="verb" data-confirm-no="verb"> asks before it does what it does. Its
+// yes is red, but for data-confirm-calm: nothing is lost by it.
 // The click is held back and repeated after a yes, so it serves forms, links and hx-post alike.
 (() => {
   const dialog = document.getElementById("confirm");
@@ -16,6 +17,9 @@
     dialog.querySelector("[data-confirm-text]").textContent = button.dataset.confirm;
     no.textContent = button.dataset.confirmNo || no.dataset.default;
     yes.textContent = button.dataset.confirmYes || yes.dataset.default;
+    const calm = "confirmCalm" in button.dataset;
+    yes.classList.toggle("btn-primary", calm);
+    yes.classList.toggle("btn-danger", !calm);
     dialog.returnValue = "no";
     dialog.showModal();
   }, true);

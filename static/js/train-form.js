@@ -11,9 +11,11 @@
   let sent = "";
   document.addEventListener("htmx:beforeRequest", () => { sent = words(); });
   document.addEventListener("htmx:oobBeforeSwap", (event) => {
-    const id = event.detail.target?.id;
-    if (id === "train-params" && words() !== sent) event.detail.shouldSwap = false;
+    if (event.detail.target?.id !== "train-params") return;
+    if (words() !== sent) event.detail.shouldSwap = false;
+    else keepFolds();
   });
+  document.addEventListener("htmx:oobAfterSwap", openFolds); // before htmx gives the focus back: it may lie in a fold
   document.addEventListener("htmx:configRequest", (event) => { // what was typed into: the server looks at no more than it must
     const typed = event.detail.triggeringEvent?.target?.name;
     if (!event.detail.path.endsWith("/check/")) return;
@@ -49,11 +51,30 @@
   function keepFolds() {
     folds = new Map([...form.querySelectorAll("details")].map((fold) => [foldKey(fold), fold.open]));
   }
-  document.addEventListener("htmx:afterSettle", () => {
+  function openFolds() {
     for (const fold of form.querySelectorAll("details")) if (folds.get(foldKey(fold)) && fold.className !== "param-more") fold.open = true;
+  }
+  document.addEventListener("htmx:afterSettle", () => {
+    openFolds();
     folds = new Map();
     dress();
+    say();
   });
+
+  // --- who cannot see it hears what a check found, where that changed: the card itself comes anew each time, and no
+  // screen reader tells a place that was not there before ---
+  const FIRST = 3; // complaints
+  const verdict = () => {
+    const card = form.querySelector("#train-checks .card-body");
+    const found = [...card.querySelectorAll(".alert-title, [data-field]")].slice(0, 1 + FIRST);
+    return (found.length ? found : [...card.querySelectorAll(".ready")]).map((one) => one.textContent.trim()).join(" ");
+  };
+  let heard = verdict();
+  function say() {
+    if (verdict() === heard) return;
+    heard = verdict();
+    document.getElementById("train-said").textContent = heard;
+  }
 
   // --- Enter checks; only the button starts ---
   form.addEventListener("keydown", (event) => {

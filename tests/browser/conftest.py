@@ -124,6 +124,11 @@ def log_in(page: Any, user: str = "bob") -> None:
     page.wait_for_url("**/p/**")
 
 
+def without_polls(page: Any) -> None:
+    """Nothing asks the server by itself any more, as what runs is asked for: only what the test does counts."""
+    page.evaluate("for (const one of document.querySelectorAll('[hx-trigger*=every]')) one.remove()")
+
+
 def at(path: str) -> str:
     return f"/p/{PROJECT}/{path}"
 

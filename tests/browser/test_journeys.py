@@ -103,7 +103,7 @@ def test_real_images_become_a_model_while_its_graph_grows(open_page, tmp_path):
     for name, value in {"epochs": "3", "image_size": "64"}.items():
         page.locator(f"[name='params.{name}']").fill(value)
     page.get_by_label("Name", exact=True).fill("pcb in the browser")
-    page.get_by_text(re.compile("Everything is in order|It can start. Read")).wait_for()
+    page.locator(".ready", has_text=re.compile("Everything is in order|It can start. Read")).wait_for()
     page.get_by_role("button", name="Start training").click()
     page.wait_for_url(re.compile(r"/models/\d+/$"))
 

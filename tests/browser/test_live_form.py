@@ -42,7 +42,20 @@ def test_an_error_comes_beside_its_field_and_goes_again_while_focus_and_caret_st
     error.get_by_text("you gave").wait_for(state="detached")
     assert field.input_value() == "0.5"
     assert form.evaluate(CARET) == ["params.lr", 2]
-    form.get_by_text(re.compile("Everything is in order|It can start. Read")).wait_for()
+    form.locator(".ready", has_text=re.compile("Everything is in order|It can start. Read")).wait_for()
+
+
+def test_a_reader_of_the_screen_hears_what_changed_in_one_place_that_stays(form):
+    said = form.locator("#train-said")
+    place = said.element_handle()
+    assert said.inner_text() == ""
+    with checked(form):
+        form.locator("[name='params.lr']").fill("25")
+    form.get_by_text("1 thing to mend Learning rate must be at most 1; you gave 25.").wait_for(state="attached")
+    with checked(form):
+        form.locator("[name='params.lr']").fill("0.5")
+    form.wait_for_function("() => /^(Everything|It can)/.test(document.getElementById('train-said').textContent)")
+    assert place.evaluate("(place) => place.isConnected && place.getAttribute('role')") == "status"
 
 
 def test_what_is_typed_fast_is_checked_as_it_ends(form):

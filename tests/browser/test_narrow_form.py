@@ -61,7 +61,7 @@ def test_verdict_and_the_one_start_button_stand_at_the_bottom_of_a_small_screen(
 
 @pytest.mark.parametrize("screen", ["telephone", "telephone, turned"])
 def test_the_bar_hides_no_input_that_has_the_focus(form, screen):
-    page = form(*SCREENS[screen])
+    page = form(*SCREENS[screen], reduced_motion="reduce")  # it scrolls at once, so that each look is at where it ends
     page.locator("details.batch > summary").click()
     for _press in range(40):
         page.keyboard.press("Tab")
@@ -76,9 +76,10 @@ def test_the_bar_hides_no_input_that_has_the_focus(form, screen):
 
 def test_on_a_wide_screen_they_stay_in_their_card(form):
     page = form(1440, 900)
-    assert (
-        page.locator("#train-checks button[name=start]").evaluate("one => getComputedStyle(one).position") == "static"
-    )
+    button, card = box(page, "#train-checks button[name=start]"), box(page, "#train-checks > .card")
+    assert card["x"] < button["x"]
+    assert button["right"] < card["right"]
+    assert box(page, "#train-checks .ready")["bottom"] < button["y"] < button["bottom"] < card["bottom"]
 
 
 def test_at_the_end_of_the_page_the_bar_covers_nothing(form):
@@ -106,7 +107,7 @@ def test_the_batch_card_works_without_scripts(form):
     page.get_by_role("button", name="Check").click()
     page.locator("[id='values-batch.rows.mode']").get_by_text("3 values").wait_for()
     page.get_by_role("button", name="Start 3 trainings").click()
-    assert page.locator(".sweep-confirm").get_by_text("Start 3 trainings?").is_visible()
+    page.locator(".sweep-confirm").get_by_text("Start 3 trainings?").wait_for()
 
 
 @pytest.mark.parametrize("width", [1440, 1024, 390])

@@ -252,8 +252,8 @@ def test_without_scripts_kernel_and_datasets_are_chosen_and_lost_files_are_named
     page.locator("details.pick-fold > summary").click()
     page.locator(".pick-option", has_text="fake-cl").locator("input").check()
     page.get_by_role("button", name="Show the settings of this choice").click()
-    assert "fake-cl" in page.locator("#id_kernel .pick-card-body").inner_text()
-    assert page.locator("[name='params.rows']").count() == 1
+    page.locator("#id_kernel .pick-card-body", has_text="fake-cl").wait_for()
+    page.locator("[name='params.rows']").wait_for()
     assert not page.locator("[data-picker-search]:visible").count()
     page.locator("#id_etc").set_input_files([file("mask.png")])
     page.get_by_role("button", name="Check", exact=True).click()

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.browser.conftest import PASSWORD, at, wait_for
+from tests.browser.conftest import PASSWORD, at, wait_for, without_polls
 from tests.browser.test_journeys import choose
 
 pytestmark = pytest.mark.browser
@@ -39,10 +39,16 @@ PARAMS: dict[str, Any] = {
         "checks": {"type": "integer", "minimum": 1, "default": 1, "x-advanced": True},
         "anything": {"type": "array", "items": {"type": "object"}, "x-advanced": True},
     },
-    "allOf": [{
-        "if": {"properties": {"mode": {"const": "careful"}}, "required": ["mode"]},
-        "then": {"properties": {"care": {"title": "Care", "type": "integer", "minimum": 1}}},
-    }],
+    "allOf": [
+        {
+            "if": {"properties": {"mode": {"const": "careful"}}, "required": ["mode"]},
+            "then": {"properties": {"care": {"title": "Care", "type": "integer", "minimum": 1}}},
+        },
+        {
+            "if": {"properties": {"checks": {"minimum": 10}}, "required": ["checks"]},
+            "then": {"properties": {"every": {"type": "integer", "minimum": 1, "x-advanced": True}}},
+        },
+    ],
 }  # fmt: skip
 MANY = {
     "type": "object", "additionalProperties": False,
@@ -91,7 +97,7 @@ def swapped(page):
 
 
 def ready(page) -> None:
-    page.get_by_text(re.compile("Everything is in order|It can start. Read")).wait_for()
+    page.locator(".ready", has_text=re.compile("Everything is in order|It can start. Read")).wait_for()
 
 
 def test_settings_of_every_kind_are_typed_and_start_a_training(rich):
@@ -135,6 +141,18 @@ def test_focus_and_caret_stay_while_a_condition_brings_another_field(rich):
         page.locator("[name='params.mode']").select_option("careful")
     page.locator("[name='params.care']").wait_for()
     assert page.evaluate(CARET) == ["params.note", 2]
+
+
+def test_a_condition_closes_no_fold_and_takes_no_focus_out_of_it(rich):
+    page = rich()
+    page.locator(".param-advanced > summary").click()
+    page.locator("[name='params.checks']").fill("")
+    with checked(page):
+        page.locator("[name='params.checks']").press_sequentially("12")
+    page.locator("[name='params.every']").wait_for()
+    assert page.evaluate(CARET) == ["params.checks", 2]
+    page.keyboard.type("3")
+    assert page.locator("[name='params.checks']").input_value() == "123"
 
 
 def test_json_and_fields_are_one_value_and_an_error_stands_at_its_line(rich):
@@ -221,6 +239,7 @@ def test_what_was_typed_is_there_again_after_the_session_had_ended(rich):
     page = rich()
     with checked(page):
         page.locator("[name='params.note']").fill("kept")
+    without_polls(page)
     page.context.clear_cookies(name="sessionid")
     with checked(page):
         page.locator("[name='params.epochs']").fill("8")

@@ -6,9 +6,11 @@ import re
 from html import unescape
 
 import pytest
+from django.db import transaction
 from django.urls import reverse
 
 from jobs import runfolder
+from jobs.curves import storing
 from jobs.models import Job, State
 from kernels_app.contract import results
 from tests.jobs import test_pages
@@ -165,14 +167,19 @@ def test_the_log_is_downloaded_whole(client_of, vera, make, write):
     assert "attachment" in answer["Content-Disposition"]
 
 
+def measured(job: Job, *rows: tuple, chart: str = "loss", series: str = "a") -> None:
+    """As if its kernel had written `rows`, of x and a value each."""
+    with transaction.atomic():
+        storing.append(job, chart, ["step", series], [(x, x, [value]) for x, value in rows])
+
+
 # --- graphs ---------------------------------------------------------------------------------------------------------
 def test_best_and_last_stand_below_the_graphs_with_their_files(page, make):
     job = make(kind="training")
-    for x, value in enumerate((0.9, 0.2, 0.5)):
-        job.points.create(chart="loss", series="train_loss", x=x, t=x, value=value)
+    measured(job, (0, 0.9), (1, 0.2), (2, 0.5), series="train_loss")
     html = page("jobs:detail", job.pk)
     assert 'data-active="true"' in html
-    assert re.search(r"<strong>0.2</strong>.*?>1</td>.*?>0.5</td>", html, re.DOTALL)
+    assert re.search(r"<strong>0.2</strong>.*?step</span> 1</td>.*?>0.5</td>", html, re.DOTALL)
     assert reverse("jobs:metrics_csv", args=["valves", job.pk, "loss"]) in html
     assert "every 10s" in html
     Job.objects.update(state=State.SUCCEEDED)
@@ -183,9 +190,9 @@ def test_metrics_answer_only_what_is_new(client_of, vera, make):
     job = make()
     url = reverse("jobs:metrics", args=["valves", job.pk])
     assert client_of(vera).get(url).status_code == 204
-    job.points.create(chart="loss", series="a", x=1, t=1, value=2)
+    measured(job, (1, 2))
     first = client_of(vera).get(url).json()
-    assert first["charts"][0]["series"] == [{"name": "a", "points": [[1, 2]]}]
+    assert first["charts"][0]["series"] == [{"name": "a", "goal": "max", "sparse": False, "points": [[1, 2, 1]]}]
     assert client_of(vera).get(url, {"after": first["cursor"]}).status_code == 204
     Job.objects.update(state=State.SUCCEEDED)
     ended = client_of(vera).get(url, {"after": first["cursor"]}).json()
@@ -195,15 +202,15 @@ def test_metrics_answer_only_what_is_new(client_of, vera, make):
 @pytest.mark.parametrize("after", ["x", "", "-1", "9" * 30, "²"])
 def test_a_strange_cursor_starts_from_the_beginning(client_of, vera, make, after):
     job = make()
-    job.points.create(chart="loss", series="a", x=1, t=1, value=2)
+    measured(job, (1, 2))
     assert client_of(vera).get(reverse("jobs:metrics", args=["valves", job.pk]), {"after": after}).json()["charts"]
 
 
 def test_the_metrics_file_comes_as_the_kernel_wrote_it(client_of, vera, make):
     job = make()
-    job.points.create(chart="loss", series="a", x=1, t=1, value=2)
+    measured(job, (1, 2))
     url = reverse("jobs:metrics_csv", args=["valves", job.pk, "loss"])
-    assert client_of(vera).get(url).status_code == 404
+    assert b"".join(client_of(vera).get(url).streaming_content) == b"step,a\r\n1,2\r\n"  # the file is gone
     path = runfolder.output(job) / results.METRICS / "loss.csv"
     path.parent.mkdir(parents=True)
     path.write_text("step,a\n1,2\n", encoding="utf-8")

@@ -9,6 +9,7 @@ import pytest
 from django.utils import timezone
 
 from jobs import hosts, launchers, queue, runfolder, runner
+from jobs.enclosure import memory as memory_module
 from jobs.launchers import local, shim
 from jobs.models import Host, State
 from tests.jobs.conftest import wait_for
@@ -65,13 +66,13 @@ def test_pages_of_a_mapped_file_do_not_count(peak, tmp_path):
 
 @pytest.mark.parametrize(("age", "cost", "pause"), [(0, 0.0, 0.5), (4, 0.0, 1), (999, 0.0, 5), (999, 0.1, 25)])
 def test_looks_are_rare_where_a_program_is_old_or_a_look_is_dear(monkeypatch, age, cost, pause):
-    memory = shim.Memory()
+    memory = memory_module.Memory()
     memory.began -= age
     memory.due = 0.0
     spent = iter((0.0, cost))
-    monkeypatch.setattr(shim.time, "process_time", lambda: next(spent))
+    monkeypatch.setattr(memory_module.time, "process_time", lambda: next(spent))
     monkeypatch.setattr(shim, "descendants", lambda root: [])
-    assert memory.look() == pytest.approx(min(pause, shim.LOOK[1]), abs=0.2)
+    assert memory.look() == pytest.approx(min(pause, memory_module.LOOK[1]), abs=0.2)
     assert memory.due - memory.began - age == pytest.approx(pause, abs=0.2)
 
 
@@ -82,7 +83,7 @@ def test_a_figure_that_is_not_there_or_none_is_unknown(tmp_path, said):
 
 
 def test_a_process_that_is_gone_has_nothing():
-    assert shim._sizes(2**22 + 1, "status") == {}
+    assert memory_module._sizes(2**22 + 1, "status") == {}
 
 
 # --- the job ---------------------------------------------------------------------------------------------------------

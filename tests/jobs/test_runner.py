@@ -8,7 +8,7 @@ import pytest
 from django.db import OperationalError
 from django.db.models import F
 
-from jobs import ingest, locks, queue, runfolder, runner
+from jobs import ingest, locks, patience, queue, runfolder, runner
 from jobs.models import IngestCursor, Job, JobEvent, Lease, State
 from tests.jobs.conftest import wait_for
 
@@ -264,8 +264,8 @@ def test_a_commit_that_fails_loses_neither_rows_nor_the_error(submit, host, monk
         return save(self, *args, **kwargs)
 
     monkeypatch.setattr(IngestCursor, "save", hiccup)
-    monkeypatch.setattr(runner.connections, "close_all", lambda: None)
-    monkeypatch.setattr(runner.time, "sleep", lambda seconds: None)
+    monkeypatch.setattr(patience.connections, "close_all", lambda: None)
+    monkeypatch.setattr(patience.time, "sleep", lambda seconds: None)
     runner.run(job.pk, job.epoch)
     job.refresh_from_db()
     assert failures == []

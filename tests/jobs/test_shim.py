@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import time
 
 import pytest
 
@@ -47,11 +46,11 @@ def test_a_program_that_does_not_exist_ends_with_127(tmp_path):
     assert "could not be started" in (tmp_path / shim.LOG).read_text()
 
 
-def test_a_program_that_ignores_sigterm_is_killed_after_the_grace(start):
+def test_a_program_that_ignores_sigterm_is_killed_after_the_grace(start, tmp_path):
     handle = start(
         "import signal, time; signal.signal(15, signal.SIG_IGN); print('up', flush=True); time.sleep(60)", grace=0.5
     )
-    time.sleep(0.3)
+    wait_for(lambda: "up" in (tmp_path / shim.LOG).read_text())
     local.stop(handle)
     local.stop(handle)
     wait_for(lambda: local.poll(handle) is not None, 5)
@@ -147,4 +146,4 @@ time.sleep(60)
     os.kill(local._read(tmp_path / shim.STARTED)["shim"][0], 9)
     local.kill(handle)
     wait_for(lambda: not locks.is_held(tmp_path / shim.LOCK))
-    assert alive(mark) == []
+    wait_for(lambda: alive(mark) == [])

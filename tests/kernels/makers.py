@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
+import time
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -71,6 +74,18 @@ class KernelRun:
         """Run to the end; the exit code."""
         return self.start(ranks).wait(timeout=LIMIT)
 
+    def wait_for(self, words: str) -> None:
+        """Until the log holds `words`."""
+        _wait(lambda: words in self.log, self)
+
+    def refusal(self) -> str:
+        """Run; the sentence with which it ends."""
+        assert self.finish() == 1, self.log
+        last = self.messages()[-1]
+        assert last.phase == "error"
+        assert "Traceback" not in self.log
+        return last.message
+
 
 def make_run(
     folder: Path, kernel: str, dataset: Path, *, operation: str = "training", base: Path | None = None,
@@ -89,6 +104,59 @@ def make_run(
         process_count=ranks, resume=resume,
     ).write(folder / "training.json")  # fmt: skip
     return KernelRun(folder, operation)
+
+
+def interrupted(folder: Path, kernel: str, dataset: Path, params: dict[str, Any], steps: int) -> KernelRun:
+    """A training that is stopped as asked in the middle of an epoch, after `steps` steps, goes on, is killed, and goes
+    on to its end."""
+    run = make_run(folder, kernel, dataset, params=params)
+    process = run.start()
+    graph = run.output / "save/metrics/batch_loss.csv"
+    _wait(lambda: graph.is_file() and graph.read_text().count("\n") > steps, run)
+    process.send_signal(signal.SIGTERM)
+    assert process.wait(timeout=45) == 143, run.log
+    assert "done" not in [m.phase for m in run.messages()]
+    with (run.output / "save/metrics/loss.csv").open("a") as file:
+        file.write("99999,1,1\n")  # as if written after the last checkpoint
+
+    run = make_run(folder, kernel, dataset, resume=True, params=params)
+    process = run.start()
+    run.wait_for("Epoch 3:")
+    process.kill()
+    process.wait(timeout=45)
+    run = make_run(folder, kernel, dataset, resume=True, params=params)
+    assert run.finish() == 0, run.log
+    assert run.log.count("Going on in epoch") == 2
+    return run
+
+
+def assert_same_training(run: KernelRun, other: KernelRun) -> None:
+    """Graphs, card and the exported model are equal to the last digit."""
+    names = sorted(path.stem for path in (other.output / "save/metrics").glob("*.csv"))
+    assert len(names) > 3
+    for name in names:
+        assert run.metrics(name) == other.metrics(name)
+    for name in ("PARTS.json", "PARTS.onnx"):
+        assert (run.output / name).read_bytes() == (other.output / name).read_bytes()
+
+
+def _wait(is_so: Callable[[], bool], run: KernelRun) -> None:
+    until = time.monotonic() + LIMIT
+    while not is_so():
+        assert time.monotonic() < until, run.log
+        time.sleep(0.02)
+
+
+def still(kernel: str, params: dict[str, Any]) -> dict[str, Any]:
+    """`params` without random changes of the images, in full precision."""
+    changes = {"flip_horizontal": False, "flip_vertical": False, "brightness": 0, "contrast": 0, "shift": 0, "zoom": 0}
+    known = schema(kernel)["properties"]["training_params"]["properties"]
+    return params | {name: value for name, value in changes.items() if name in known} | {"amp": "off"}
+
+
+def losses(run: KernelRun) -> list[float]:
+    """Of the training, step for step where an epoch has no more than ten."""
+    return [float(row[1]) for row in run.metrics("batch_loss")[1:]]
 
 
 def run_predict(model: Path, images: list[str], *options: str) -> list[dict[str, Any]]:
@@ -158,6 +226,41 @@ def od_dataset(folder: Path, classes: list[str], *, train: int = 8, held: int = 
             paths.append(str(path))
     write_files(folder, [ClSample(path) for path in paths[-2:]])
     return folder
+
+
+def seg_dataset(folder: Path, classes: list[str], *, train: int = 8, held: int = 4) -> Path:
+    """Pictures with one square frame each, whose hole is no part of it; one of each split is empty. They are 128 × 96;
+    the last to validate with stands upright and is twice as large."""
+    write_labels(folder, classes)
+    paths = []
+    for split, count in (("train", train), ("validation", held)):
+        for n in range(count):
+            path, name = folder / "images/1" / f"{split}-{n}.png", classes[n % len(classes)]
+            size = (192, 256) if (split, n) == ("validation", held - 1) else (128, 96)
+            frame = draw_frame(path, name if n else None, n, size)
+            shapes = (Shape(name, "polygon", frame),) if n else ()
+            write_shapes(folder / split, ShapeSample(str(path), f"{split}{n}", *size, shapes))
+            paths.append(str(path))
+    write_files(folder, [ClSample(path) for path in paths[-2:]])
+    return folder
+
+
+def draw_frame(path: Path, colour: str | None, n: int, size: tuple[int, int]) -> tuple[tuple[float, float], ...]:
+    """A picture of one coloured frame on grey, or of none; the frame's corners: the outer square, then over a bridge
+    the hole, the other way round. They are pixels of the frame."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    scale, grey = max(size) // 128, (120 + n % 3, 120, 120)
+    image = Image.new("RGB", size, grey)
+    left, top = (6 + 7 * n % 30) * scale, (4 + 5 * n % 28) * scale
+    right, bottom, width = left + 56 * scale, top + 56 * scale, 14 * scale
+    if colour:
+        pen = ImageDraw.Draw(image)
+        pen.rectangle((left, top, right, bottom), fill=COLOURS[colour])
+        pen.rectangle((left + width, top + width, right - width, bottom - width), fill=grey)
+    image.save(path)
+    x1, y1, x2, y2 = left + width - 1, top + width - 1, right - width + 1, bottom - width + 1
+    outer = ((left, top), (right, top), (right, bottom), (left, bottom), (left, top))
+    return tuple((float(x), float(y)) for x, y in (*outer, (x1, y1), (x1, y2), (x2, y2), (x2, y1), (x1, y1)))
 
 
 def schema(kernel: str) -> dict[str, Any]:

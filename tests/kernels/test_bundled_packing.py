@@ -62,7 +62,7 @@ def test_a_written_package_reads_back(name, tmp_path):
 
 def test_kernel_toml_names_it(name):
     about = tomllib.loads(packing.package_files(name)["kernel.toml"].decode())
-    assert set(about) == {"name", "version", "description"}
+    assert set(about) == {"name", "version", "description", "description_ko"}
     assert about["name"].startswith(name)
 
 
@@ -85,6 +85,21 @@ def test_every_setting_is_explained_in_both_languages(name):
             about["x-ko"].get("description"),
         ]
         assert all(texts), key
+        is_word = about.get("x-unit", "").isalpha() and about["x-unit"] not in ("px", "MB")
+        assert bool(about["x-ko"].get("unit")) == is_word, key
+
+
+def test_every_choice_has_a_name(name):
+    """Those of words, not of products, in Korean too."""
+    for key, about in schema(name)["properties"]["training_params"]["properties"].items():
+        assert "enum" not in about, key
+        for choice in about.get("oneOf", []):
+            assert choice["title"], key
+            assert (
+                key in ("architecture", "decoder", "detector")
+                or choice["title"] == choice["const"]
+                or choice.get("x-ko")
+            )
 
 
 def test_the_program_knows_the_settings_of_the_schema_and_no_others(name):

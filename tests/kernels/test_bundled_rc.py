@@ -2,17 +2,15 @@
 
 import json
 import re
-import signal
 import subprocess
 import sys
-import time
 
 import pytest
 
 from kernels_app.contract.data import RcSample, read_files_rc, read_rc, write_files, write_rc
 from kernels_app.contract.results import missing, read_detections, read_summary, read_table
 
-from .makers import KernelRun, make_run, rc_dataset, schema
+from .makers import KernelRun, assert_same_training, interrupted, losses, make_run, rc_dataset, schema, still
 
 pytestmark = pytest.mark.kernel
 
@@ -83,33 +81,28 @@ def test_the_two_labels_of_one_region_are_told_apart(trained):
 
 
 def test_stopped_and_then_killed_it_ends_as_an_unbroken_training(tmp_path, dataset, trained):
-    run = make_run(tmp_path, "rc", dataset, params=PARAMS)
-    process = run.start()
-    _wait_for(run, "Epoch 1:")
-    process.send_signal(signal.SIGTERM)
-    assert process.wait(timeout=45) == 143, run.log
-    assert "done" not in [m.phase for m in run.messages()]
-    assert (run.output / "save/checkpoint.pth").is_file()
-    with (run.output / "save/metrics/loss.csv").open("a") as file:
-        file.write("99999,1,1\n")  # as if written after the last checkpoint
-
-    run = make_run(tmp_path, "rc", dataset, resume=True, params=PARAMS)
-    process = run.start()
-    _wait_for(run, "Epoch 3:")
-    process.kill()
-    process.wait(timeout=45)
-    run = make_run(tmp_path, "rc", dataset, resume=True, params=PARAMS)
-    assert run.finish() == 0, run.log
-    assert run.log.count("Going on in epoch") == 2
+    run = interrupted(tmp_path, "rc", dataset, PARAMS, steps=4)
+    assert "Going on in epoch 2 after" in run.log
     assert run.log.count("Linear probe:") == 1
-    for graph in ("loss", "accuracy", "batch_loss", "precision_recall"):
-        assert run.metrics(graph) == trained.metrics(graph)
+    assert_same_training(run, trained)
+
+
+def test_two_ranks_take_the_steps_of_one_process(tmp_path, dataset):
+    """With the same global batch and no random changes."""
+    params = still("rc", PARAMS | {"epochs": 7, "probe_epochs": 0, "learning_rate": 3e-5})
+    one = make_run(tmp_path / "one", "rc", dataset, params=params)
+    two = make_run(tmp_path / "two", "rc", dataset, params=params | {"batch_size": 4}, ranks=2)
+    assert (one.finish(), two.finish(ranks=2)) == (0, 0), one.log + two.log
+    assert len(losses(one)) == 21
+    assert losses(one)[0] > 1.1 * losses(one)[-1]  # they learn
+    assert losses(two) == pytest.approx(losses(one), abs=1e-4)
 
 
 def test_two_ranks_go_on_from_a_base_model_with_another_label(tmp_path, trained):
-    """And, as a run costs its seconds: without a cache, with a mean of weights, and a budget that ends it early."""
+    """And, as a run costs its seconds: without a cache, in half precision, with a mean of weights, and a budget that
+    ends it early."""
     data = rc_dataset(tmp_path / "data", ["BLUE", "GREEN", "RED"], train=2, held=1)
-    params = PARAMS | {"cache_mb": 0, "epochs": 999, "max_minutes": 0.05, "ema": 0.9}
+    params = PARAMS | {"cache_mb": 0, "epochs": 999, "max_minutes": 0.05, "ema": 0.9, "amp": "fp16"}
     run = make_run(tmp_path / "run", "rc", data, base=trained.output, ranks=2, params=params)
     assert run.finish(ranks=2) == 0, run.log
     assert "are decoded anew each epoch" in run.log
@@ -173,27 +166,32 @@ def test_inference_leaves_out_the_labels_the_model_does_not_know(tmp_path, datas
 
 def test_labels_that_the_model_knows_none_of_are_refused(tmp_path, trained):
     data = rc_dataset(tmp_path / "data", ["GREEN"], train=1, held=1)
-    run = make_run(tmp_path / "run", "rc", data, operation="validation", base=trained.output, params=PARAMS)
-    _is_refused(run, "The model judges BLUE, RED; the dataset has only regions of GREEN")
+    assert (
+        "The model judges BLUE, RED; the dataset has only regions of GREEN"
+        in make_run(tmp_path / "run", "rc", data, operation="validation", base=trained.output, params=PARAMS).refusal()
+    )
 
 
 def test_one_verdict_is_too_few(tmp_path):
     data = rc_dataset(tmp_path / "data", ["RED"], train=2, held=1)
-    run = make_run(tmp_path / "run", "rc", data, params=PARAMS)
-    _is_refused(run, "All regions of the training set are true")
+    assert "All regions of the training set are true" in make_run(tmp_path / "run", "rc", data, params=PARAMS).refusal()
 
 
 def test_a_region_that_is_none_is_named(tmp_path):
     data = rc_dataset(tmp_path / "data", LABELS, train=1, held=1)
     strange = RcSample(str(data / "images/1/train RED 0.png"), "RED", False, 1, 2, float("inf"), 4)
     write_rc(data, "train", [*read_rc(data, "train"), strange])
-    _is_refused(make_run(tmp_path / "run", "rc", data, params=PARAMS), "'train RED 0.png' has a region that is none")
+    assert (
+        "'train RED 0.png' has a region that is none" in make_run(tmp_path / "run", "rc", data, params=PARAMS).refusal()
+    )
 
 
 def test_a_broken_image_is_named_once(tmp_path):
     data = rc_dataset(tmp_path / "data", LABELS, train=2, held=1)
     (data / "images/1/train RED 1.png").write_bytes(b"\x89PNG\r\n\x1a\nnot really")
-    _is_refused(make_run(tmp_path / "run", "rc", data, params=PARAMS), "1 image(s) cannot be read: train RED 1.png")
+    assert (
+        "1 image(s) cannot be read: train RED 1.png" in make_run(tmp_path / "run", "rc", data, params=PARAMS).refusal()
+    )
 
 
 def schema_default(name: str) -> float:
@@ -203,18 +201,3 @@ def schema_default(name: str) -> float:
 
 def _box(sample: RcSample) -> tuple[float, float, float, float]:
     return sample.x, sample.y, sample.width, sample.height
-
-
-def _is_refused(run: KernelRun, words: str) -> None:
-    assert run.finish() == 1, run.log
-    last = run.messages()[-1]
-    assert last.phase == "error"
-    assert words in last.message
-    assert "Traceback" not in run.log
-
-
-def _wait_for(run: KernelRun, words: str) -> None:
-    until = time.monotonic() + 90
-    while words not in run.log:
-        assert time.monotonic() < until, run.log
-        time.sleep(0.02)

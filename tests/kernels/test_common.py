@@ -4,6 +4,8 @@ import csv
 import itertools
 import os
 import signal
+import subprocess
+import sys
 
 import pytest
 import torch
@@ -15,6 +17,8 @@ from kernels_app.bundled.common.images import cut
 from kernels_app.bundled.common.schedule import shuffled
 from kernels_app.bundled.common.start import Refusal
 from kernels_app.contract.metrics import MetricsWriter, parse_header
+
+from .makers import KernelRun, make_run
 
 pytestmark = pytest.mark.kernel
 
@@ -191,6 +195,21 @@ def test_a_kill_at_any_file_boundary_leaves_the_old_checkpoint_or_the_new(tmp_pa
     assert found["weights"].unique().tolist() == [found["step"] - 1]
     checkpoint.save(path, {"step": 3})  # what lies about does not hinder the next one
     assert torch.load(path, weights_only=True) == {"step": 3}
+
+
+def test_the_next_attempt_removes_what_a_kill_left_half_written(tmp_path):
+    run = make_run(tmp_path / "run", "cl", tmp_path, params={}, resume=True)
+    whole, torn = run.output / "save/resume.pth", run.output / "save/.resume.pth.tmp"
+    whole.parent.mkdir()
+    for path in (whole, torn, run.output / ".PARTS.onnx.tmp"):
+        path.write_bytes(b"content")
+    program = "from kernels_app.bundled.common.start import announce; announce('kernel/train.py')"
+    subprocess.run([sys.executable, "-c", program, "training.json"], cwd=run.folder, check=True, env=_path(run))
+    assert [path for path in run.output.rglob("*") if path.is_file()] == [whole]
+
+
+def _path(run: KernelRun) -> dict[str, str]:
+    return {"PATH": os.environ["PATH"], "PYTHONPATH": str(run.folder / "kernel")}
 
 
 def _die_at(call: str, moment: str) -> None:

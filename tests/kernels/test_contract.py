@@ -260,6 +260,12 @@ def test_metrics_rows_read_back_with_gaps(tmp_path):
     assert [metrics.parse_row(row, 3) for row in rows] == [(1.0, [0.5, None]), (2.0, [None, None])]
 
 
+def test_a_metrics_file_that_a_kill_left_empty_gets_its_header(tmp_path):
+    (tmp_path / "loss.csv").touch()
+    metrics.MetricsWriter(tmp_path, "loss", ["step", "loss"]).row({"step": 1, "loss": 0.5})
+    assert (tmp_path / "loss.csv").read_text() == "step,loss\n1,0.5\n"
+
+
 @pytest.mark.parametrize(
     ("line", "expected"),
     [

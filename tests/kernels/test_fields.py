@@ -320,6 +320,13 @@ def test_a_field_says_range_unit_and_default():
     assert field({"type": "number", "x-log": True}).log
 
 
+def test_a_unit_is_in_the_language_of_the_reader_where_it_is_a_word():
+    part = {"type": "integer", "x-unit": "images", "x-ko": {"unit": "장"}}
+    assert field(part).unit == "images"
+    with translation.override("ko"):
+        assert (field(part).unit, field({"type": "integer", "x-unit": "px"}).unit) == ("장", "px")
+
+
 def test_choices_have_their_titles_in_the_language_of_the_reader():
     part = {"oneOf": [{"const": 1, "title": "One", "x-ko": {"title": "하나"}}, {"const": "auto"}], "title": "N"}
     assert field(part).choices == (("1", "One"), ("auto", "auto"))

@@ -117,13 +117,17 @@ def test_the_detail_says_what_it_can_do(client_of, vera, make):
     assert "How &lt;fast&gt;." in html
 
 
-def test_the_settings_are_in_the_readers_language(client_of, vera, make):
-    kernel = make()
+def test_a_kernel_and_its_settings_are_in_the_readers_language(client_of, vera, make):
+    kernel = make(description="A toy.", description_ko="장난감입니다.")
+    assert "A toy." in page(client_of(vera), "list")
     client = client_of(vera)
     client.cookies["django_language"] = "ko"
     html = page(client, "detail", kernel.pk)
     assert "학습률" in html
     assert "속도" in html
+    for shown in (html, page(client, "list")):
+        assert "장난감입니다." in shown
+        assert "A toy." not in shown
 
 
 def test_an_older_version_points_to_the_newer(client_of, vera, make):

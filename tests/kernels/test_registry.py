@@ -6,6 +6,7 @@ import json
 
 import pytest
 from django.core.management import call_command
+from django.utils import translation
 
 from kernels_app import registry
 from kernels_app.models import Kernel, KernelState, KernelSwitch
@@ -44,6 +45,16 @@ def test_changed_files_are_a_new_version_even_where_the_version_says_otherwise()
     assert list(Kernel.objects.filter(name="fake-cl").newest().values_list("version", flat=True)) == ["2"]
 
 
+def test_a_kernel_describes_itself_in_the_language_of_the_reader():
+    files = fake_kernels.files()
+    files["kernel.toml"] += 'description_ko = "가짜입니다."\n'.encode()
+    kernel = registry.register(files)
+    assert kernel.about == "A fake."
+    with translation.override("ko"):
+        assert kernel.about == "가짜입니다."
+        assert fake_kernels.register().about == "A fake.", "better than nothing"
+
+
 def test_files_that_are_gone_come_back():
     kernel = fake_kernels.register()
     for path in kernel.folder.iterdir():
@@ -62,6 +73,11 @@ def test_files_that_are_gone_come_back():
         ("kernel.toml", b'version = "1"', "name"),
         ("kernel.toml", b'name = 3\nversion = "1"', "name"),
         ("kernel.toml", b'name = "x"\nversion = 1', "version"),
+        ("kernel.toml", b'name = "x"\nversion = "1"\ndescription_ko = 3', "description_ko"),
+        ("kernel.toml", b'name = "x"\nversion = "1"\n[limits]\nwall = "long"', "wall must be a number of seconds"),
+        ("kernel.toml", b'name = "x"\nversion = "1"\n[limits]\nlog = -1', "log must be a number of bytes"),
+        ("kernel.toml", b'name = "x"\nversion = "1"\n[limits]\nmemory = 1', "memory is no limit; there are wall"),
+        ("kernel.toml", b'name = "x"\nversion = "1"\nlimits = 3', "must be a table"),
         ("model_schema.json", None, "model_schema.json is missing"),
         ("model_schema.json", b"{", "model_schema.json: "),
         ("model_schema.json", b"\xff", "model_schema.json: "),

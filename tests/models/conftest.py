@@ -78,9 +78,11 @@ class Shop:
 
 @pytest.fixture
 def make_shop(project, bob, tmp_path) -> Callable[..., Shop]:
-    def make(training_type: str = "CL", *, to: Project = project, name: str = "parts", **more: Any) -> Shop:
+    def make(
+        training_type: str = "CL", *, to: Project = project, name: str = "parts", each: int = 2, **more: Any
+    ) -> Shop:
         source = tmp_path / f"source-{to.code}-{name}"
-        found = import_parts(to, bob, source, training_type, name=name)
+        found = import_parts(to, bob, source, training_type, name=name, each=each)
         model_type = ModelType.objects.get(project=to, training_type=training_type)
         kernel = fake_kernels.register(training_type, **more)
         return Shop(to, bob, model_type, kernel, found["train"], found["val"])

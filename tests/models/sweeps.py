@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from django.db import transaction
 from django.db.models import F
 from django.http import QueryDict
 from django.utils import timezone
 
-from jobs.models import Job, MetricPoint, State
+from jobs.curves import storing
+from jobs.models import Job, State
 from kernels_app.contract.results import CHECKPOINT, RESUME
 from models_app import publishing
 from models_app.models import Sweep, TrainedModel
@@ -55,10 +57,8 @@ def end(model: TrainedModel, accuracy: float | None, *, state: State = State.SUC
 
 
 def score(model: TrainedModel, *values: float | None, series: str = "accuracy", chart: str = "accuracy") -> None:
-    points = [
-        MetricPoint(job_id=model.job_id, chart=chart, series=series, x=n, t=n, value=v) for n, v in enumerate(values)
-    ]
-    MetricPoint.objects.bulk_create(points)
+    with transaction.atomic():
+        storing.append(model.job, chart, ["step", series], [(n, n, [value]) for n, value in enumerate(values)])
 
 
 def weights(model: TrainedModel) -> list[str]:

@@ -191,8 +191,11 @@ def test_validate_in_the_foreground_answers_with_the_summary(shop):
     answer = run("validate", "mine", "--dataset", "parts-val", "--foreground")
     validation = Validation.objects.get()
     assert answer == {
-        "validation": validation.pk, "job": validation.job_id, "state": "SUCCEEDED",
+        "validation": validation.pk, "job": validation.job_id, "state": "SUCCEEDED", "operation": "validation",
+        "figures": {"n": 4, "accuracy": 0.75, "macro_f1": pytest.approx((2 / 3 + 4 / 5) / 2), "images": 4},
         "summary": {"accuracy": 0.75, "macro_f1": 0.5},
+        "result": {"dataset": validation.result_id, "name": f"parts-val-validation-{validation.pk}", "images": 4},
+        "faults": [],
     }  # fmt: skip
     assert validation.model == model
 
@@ -201,6 +204,25 @@ def test_validate_is_accepted_and_waits_in_the_queue(shop):
     model = shop.ready()
     answer = run("validate", str(model.pk), "--dataset", "parts-val")
     assert (answer["state"], answer["summary"]) == ("QUEUED", {})
+
+
+def test_validate_labels_from_the_score_that_is_asked_for(make_shop):
+    boxes = make_shop("OD", name="boxes")
+    boxes.ready(name="boxes")
+    infer = ["boxes", "--dataset", "boxes-val", "--operation", "inference", "--foreground"]
+    usual = run("validate", *infer)
+    assert usual["figures"] == {"min_score": 0.5, "said": {"GOOD": 2, "BAD": 1}, "images": 4}
+    assert run("validate", *infer, "--min-score", "0.8")["figures"]["said"] == {"GOOD": 1, "BAD": 1}
+    said, printed = failing("validate", *infer, "--min-score", "2")
+    assert (said, printed) == ("--min-score: a number from 0 to 1 is needed; you gave 2.", "")
+
+
+def test_validate_produces_images(make_shop):
+    operations = {"const": "training, validation, inference, preprocessing"}
+    shop = make_shop("CL", name="raw", supported_operations=operations)
+    shop.ready(name="raw")
+    answer = run("validate", "raw", "--dataset", "raw-val", "--operation", "preprocessing", "--foreground")
+    assert (answer["state"], answer["figures"], answer["result"]["images"]) == ("SUCCEEDED", {}, 4)
 
 
 def test_validate_fails_with_the_kernels_words(shop):

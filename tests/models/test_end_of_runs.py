@@ -17,8 +17,10 @@ def delete(shop, dev, client_of):
     client = client_of(dev)
 
     def post(row) -> None:
-        kind = "models" if isinstance(row, TrainedModel) else "validations"
-        client.post(reverse(f"{kind}:delete", args=[shop.project.code, row.pk]))
+        if isinstance(row, TrainedModel):
+            client.post(reverse("models:delete", args=[shop.project.code]), {"model": row.pk})
+        else:
+            client.post(reverse("validations:delete", args=[shop.project.code, row.pk]))
 
     return post
 

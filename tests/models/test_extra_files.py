@@ -7,8 +7,9 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 
 from jobs import runfolder
 from jobs.models import Job
+from models_app.complaints import OrderRefused
 from models_app.models import TrainedModel
-from models_app.orders import OrderRefused, TrainOrder
+from models_app.orders import TrainOrder
 
 pytestmark = pytest.mark.django_db
 

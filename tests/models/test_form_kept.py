@@ -7,12 +7,15 @@ from urllib.parse import urlsplit
 
 import pytest
 from django.contrib.sessions.backends.db import SessionStore
+from django.contrib.sessions.models import Session
 from django.http import QueryDict
 from django.test import Client, RequestFactory
 from django.urls import reverse
+from django.utils import timezone
 
 from models_app import drafts
 from models_app.models import TrainDraft, TrainedModel
+from projects_app.models import KeptPost
 from tests.models.conftest import text
 
 pytestmark = pytest.mark.django_db
@@ -124,6 +127,36 @@ def test_what_one_user_posted_is_not_shown_to_the_next_who_logs_in(page, shop, a
     client.post(page.url(), page.data(asked_by=shop.user.pk, **TYPED))
     client.force_login(admin_user)
     assert client.get(page.url()).context["form"].data.get("description", "") == ""
+
+
+def test_of_what_anybody_may_post_only_the_newest_are_kept_and_none_that_is_large(page, shop, monkeypatch):
+    monkeypatch.setattr(KeptPost, "MOST", 3)
+    for n in range(5):
+        Client().post(page.url(), page.data(name=f"post {n}"))
+    Client().post(page.url(), page.data(description="x" * KeptPost.LONGEST))
+    assert [QueryDict(post.data)["name"] for post in KeptPost.objects.all()] == ["post 4", "post 3", "post 2"]
+    assert not Session.objects.exclude(pk=page.client.session.session_key).exists(), "nor a session for each of them"
+
+
+def test_what_waited_for_a_day_is_gone(page, shop):
+    client = Client()
+    client.post(page.url(), page.data(asked_by=shop.user.pk, **TYPED))
+    KeptPost.objects.update(created_at=timezone.now() - KeptPost.AGE)
+    client.force_login(shop.user)
+    assert client.get(page.url()).context["form"].data.get("description", "") == ""
+    Client().post(page.url(), page.data())
+    assert KeptPost.objects.count() == 1
+
+
+def test_a_kept_post_is_shown_once_and_only_at_its_own_address(page, shop):
+    client = Client()
+    client.post(page.url(), page.data(asked_by=shop.user.pk, **TYPED))
+    key = client.cookies["kept_training"].value
+    assert client.cookies["kept_training"]["httponly"]
+    assert KeptPost.take(key, page.url("train_check")) == ""
+    assert KeptPost.take(key + "x", page.url()) == ""
+    assert QueryDict(KeptPost.take(key, page.url()))["description"] == "밸브"
+    assert KeptPost.take(key, page.url()) == ""
 
 
 def test_a_form_in_another_charset_is_refused(page):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import json
 from typing import Any
 
@@ -70,6 +71,14 @@ def test_every_kind_of_setting_has_its_input(rich):
     assert 'name="mode.stop"' in shown
     assert "Plain SGD" in shown
     assert 'name="params.checks"' not in shown
+
+
+def test_the_schema_of_the_kernel_is_there_to_read(rich):
+    shown = html.unescape(text(rich.send(act="view:json"))).split('<details class="param-schema"')[1]
+    assert (
+        json.loads(shown.split("<pre")[1].split(">", 1)[1].split("</pre>")[0])["properties"]["training_params"]
+        == PARAMS
+    )
 
 
 def test_a_setting_that_depends_on_another_comes_with_it(rich):

@@ -10,8 +10,9 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from jobs import hosts, queue, runfolder
 from jobs.models import Job, State
 from kernels_app.models import KernelState, KernelSwitch
+from models_app.complaints import OrderRefused
 from models_app.models import Operation, Origin, TrainedModel
-from models_app.orders import OrderRefused, ValidationOrder
+from models_app.orders import ValidationOrder
 from tests import fake_kernels
 
 pytestmark = pytest.mark.django_db

@@ -45,10 +45,10 @@ def order(shop, *, devices: int = 1, **params):
     return shop.order(params=params, devices=devices)
 
 
-def look(shop, *, trainings: int = 1, devices: int = 1, **params) -> preflight.Estimates:
+def look(shop, *, trainings: int = 1, devices: int = 1, keep: int | None = None, **params) -> preflight.Estimates:
     asked = order(shop, devices=devices, **params)
     facts = checks.set_facts(asked.model_type, asked.train, asked.validation)
-    return preflight.look(asked, facts, trainings=trainings)
+    return preflight.look(asked, facts, trainings=trainings, keep_best=keep)
 
 
 def ran(shop, seconds: float, *, devices: int = 1, size: int = 0, job: dict | None = None, **params) -> TrainedModel:
@@ -185,6 +185,28 @@ def test_a_setting_that_is_half_typed_gives_no_time(shop, epochs):
     ran(shop, 80, epochs=2)
     found = preflight.look(order(shop, epochs=epochs, image_size="x", cache_mb=epochs), None)
     assert (found.time, found.disk.temporary) == (None, 0)
+    assert "This can be said once the settings are right." in shown(found)
+
+
+def test_a_setting_that_is_missing_gives_no_time_where_the_kernel_must_have_it(make_shop):
+    shop = make_shop(training_params=SECTION | {"required": ["epochs"]})
+    ran(shop, 80, epochs=2)
+    found = look(shop, image_size=64)
+    assert (found.time, found.no_time) == (None, "This can be said once the settings are right.")
+    assert look(shop, epochs=2).time
+
+
+def test_settings_that_cannot_be_read_give_no_time_and_no_memory(shop):
+    ran(shop, 80, epochs=2, job={"peak_memory": GB})
+    found = preflight.look(order(shop), None, is_read=False)
+    assert (found.time, found.memory.span, found.memory.runs) == (None, None, 0)
+    assert shown(found).count("This can be said once the settings are right.") == 2
+
+
+def test_that_none_of_the_earlier_trainings_is_alike_is_said_so(shop, host):
+    ran(shop, 80, devices=2, epochs=2)
+    found = look(shop, epochs=2)
+    assert (found.time, found.no_time) == (None, "No earlier training of this kernel is like this one.")
 
 
 def test_without_facts_the_images_are_counted(shop):
@@ -232,6 +254,15 @@ def test_disk_is_what_the_largest_result_took_and_the_cache(shop):
     assert look(shop, cache_mb=7).disk.temporary == 7 * 2**20
     batch = look(shop, cache_mb=1, image_size=1000, trainings=5).disk
     assert (batch.results, batch.temporary) == (150_000_000, 2 * 2**20)
+
+
+def test_of_a_batch_only_the_best_stay_on_the_disk_where_that_was_asked_for(shop):
+    ran(shop, 80, epochs=2, size=10_000_000)
+    both = {n: (found.results, found.temporary) for n in (1, 4, 9) for found in [look(shop, trainings=5, keep=n).disk]}
+    assert both == {1: (10_000_000, 20_000_000), 4: (40_000_000, 10_000_000), 9: (50_000_000, 0)}
+    assert "about 9.5 MB to keep<br>up to 19.1 MB while it runs" in shown(look(shop, trainings=5, keep=1)).replace(
+        "\xa0", " "
+    )
 
 
 def test_more_than_is_free_is_a_remark(shop):

@@ -262,3 +262,10 @@ def test_the_page_of_the_form_shows_it(page, shop, ran):
     lines = " ".join(answer.split()).split("<dt>Memory</dt>")[1].split("<dt>")[0]
     assert "about 2.0 GB, from 1 earlier training" in lines
     assert "here has 16.0 GB" in lines
+
+
+def test_the_page_says_nothing_of_it_while_the_json_cannot_be_read(page, ran):
+    ran(2 * GB, **fake_kernels.params())
+    answer = page.post("train_check", headers={"HX-Request": "true"}, params_view="json", params_json="{")
+    lines = " ".join(answer.content.decode().split()).split("<dt>Memory</dt>")[1].split("<dt>")[0]
+    assert "This can be said once the settings are right." in lines

@@ -138,7 +138,7 @@ def test_shapes_that_say_nothing_are_no_success(complaints, files, says):
 
 
 def test_a_list_of_produced_images_that_is_no_text_is_no_success(complaints, monkeypatch):
-    monkeypatch.setattr("models_app.orders.why_not", lambda *given: "")  # the fake kernel does not preprocess
+    monkeypatch.setattr("models_app.complaints.why_not", lambda *given: "")  # the fake kernel does not preprocess
     found = complaints("CL", {"files.txt": b"\xff\xfe\x00"}, Operation.PREPROCESSING)
     assert found == ["files.txt is of no use: is not UTF-8 text"]
 

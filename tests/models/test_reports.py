@@ -8,7 +8,7 @@ import pytest
 
 from jobs.models import State
 from models_app import overlays, reports
-from models_app.models import Validation
+from models_app.models import FoundObject, TruthObject, Validation
 
 pytestmark = pytest.mark.django_db
 
@@ -20,7 +20,7 @@ def detail(prediction) -> tuple:
 def test_categories_become_predictions_and_the_summary_figures(shop):
     validation = shop.validated(shop.ready(wrong=1))
     assert validation.summary == {"accuracy": 0.75, "macro_f1": 0.5}
-    assert validation.headline == [("accuracy", 0.75), ("macro_f1", 0.5)]
+    assert validation.headline == [("accuracy", 0.75), ("macro_f1", pytest.approx((2 / 3 + 4 / 5) / 2))]
     found = sorted(detail(one) for one in validation.predictions.all())
     assert found == [
         ("BAD", "BAD", True, 0.9), ("BAD", "BAD", True, 0.9), ("GOOD", "BAD", False, 0.9), ("GOOD", "GOOD", True, 0.9),
@@ -31,13 +31,13 @@ def test_categories_become_predictions_and_the_summary_figures(shop):
 def test_shapes_become_predictions_with_their_scores(make_shop):
     boxes = make_shop("OD", name="boxes")
     validation = boxes.validated(boxes.ready(wrong=1))
-    assert validation.headline == [("mAP50", 0.75), ("mAP", 0.5)]
-    found = [one for one in validation.predictions.all() if one.objects_found]
-    assert len(found) == 3
+    assert [name for name, _value in validation.headline] == ["mAP50", "mAP"]
     assert validation.predictions.count() == 4
-    [shape] = found[0].objects_found
-    assert shape | {"label": ""} == {"label": "", "kind": "rectangle", "points": [[2, 3], [20, 18]], "score": 0.9}
-    assert found[0].score == 0.9
+    found = FoundObject.objects.filter(validation=validation)
+    assert {(one.kind, one.score, one.is_right, one.iou) for one in found} == {("rectangle", 0.9, True, 1.0)}
+    assert [one.points for one in found] == [[[2, 3], [20, 18]]] * 3
+    assert TruthObject.objects.filter(validation=validation, found_score=None).count() == 1
+    assert [one.is_right for one in validation.predictions.order_by("-worst")] == [False, True, True, True]
 
 
 def test_lines_that_cannot_be_read_are_named_and_the_rest_counts(shop):
@@ -162,5 +162,5 @@ def test_overlays_of_many_images_take_two_queries(make_shop, django_assert_max_n
     boxes = make_shop("OD", name="boxes")
     validation = boxes.validated(boxes.ready())
     rows = list(validation.predictions.select_related("image"))
-    with django_assert_max_num_queries(3):
+    with django_assert_max_num_queries(4):  # two of them for the validation's model and its type
         assert len(overlays.cards(validation, rows)) == 4

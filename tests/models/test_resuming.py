@@ -12,8 +12,8 @@ from jobs import diagnosis, following, hosts, queue, runfolder, runner
 from jobs.models import Job, State
 from kernels_app.contract import results
 from models_app import resuming
+from models_app.complaints import OrderRefused
 from models_app.models import TrainedModel
-from models_app.orders import OrderRefused
 from models_app.resuming import ResumeOrder
 from tests import fake_kernels
 

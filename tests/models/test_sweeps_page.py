@@ -331,6 +331,19 @@ def test_the_card_says_what_each_parameter_comes_to_and_a_check_brings_it_up_to_
     assert re.search(r'id="batch-summary" hx-swap-oob="true">many trainings at once', checked)
 
 
+def test_a_setting_that_varies_says_beside_its_input_that_its_value_is_not_used(page):
+    said = "Varies in the batch below: this value is not used."
+    batch = {"batch.rows.mode": "list", "batch.rows.values": "1, 2"}
+    shown = text(page.post(check="1", start=None, **batch))
+    assert shown.count(said) == 1
+    assert said in shown.split('id="varies-params.rows"')[1].split("</p>")[0]
+    assert said in text(page.typing("batch.rows.mode", **batch))
+    back = text(page.typing("batch.rows.mode", **batch | {"batch.rows.mode": ""}))
+    assert 'id="varies-params.rows" hx-swap-oob="true"></p>' in back
+    in_json = text(page.typing("batch.rows.mode", params_view="json", params_json="{}", **batch))
+    assert "varies-params" not in in_json, "there is no input for it"
+
+
 def test_the_question_says_what_it_costs(shop):
     plan = sweeps.plan(shop, rows="1,2,3", batch_keep="2")
     context = {"plan": plan, "count": 3, "devices": 1, "seconds": 5400, "names": ["valve rows_1"]}

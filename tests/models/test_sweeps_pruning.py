@@ -6,8 +6,8 @@ import pytest
 
 from jobs import following, kinds, runfolder
 from jobs.models import Job, State
+from models_app.complaints import OrderRefused
 from models_app.models import Sweep, TrainedModel
-from models_app.orders import OrderRefused
 from models_app.publishing import size_of
 from models_app.sweeps import pruning
 from tests.models import sweeps

@@ -10,8 +10,8 @@ from datasets_app.models import Snapshot
 from jobs import following, runfolder
 from jobs.models import Job, State
 from models_app import orders
+from models_app.complaints import OrderRefused
 from models_app.models import Sweep, TrainedModel
-from models_app.orders import OrderRefused
 from models_app.sweeps.plan import SweepPlan
 from models_app.sweeps.starting import SweepOrder
 from tests import fake_kernels

@@ -10,7 +10,7 @@ from django.urls import reverse
 
 from jobs import following
 from jobs.models import Job, State
-from kernels_app.models import KernelSwitch
+from kernels_app.models import Kernel, KernelState, KernelSwitch
 from models_app.models import Origin, TrainedModel
 from tests import fake_kernels
 from tests.models.conftest import error_at, text
@@ -43,6 +43,16 @@ def test_an_address_prefills_the_page(page, shop):
     answer = page.client.get(page.url(), {"train": shop.train.pk, "name": "from the address"})
     assert 'value="from the address"' in text(answer)
     assert answer.context["form"].chosen_train == {shop.train.pk}
+
+
+def test_a_fresh_page_tells_nobody_off_before_there_is_data_and_then_says_what_is_wrong(page, shop):
+    wrong = {"params.lr": "7"}
+    begun = page.client.get(page.url(), {"kernel": shop.kernel.pk} | wrong)
+    assert "Choose the datasets" in text(begun)
+    assert error_at(begun, "params.lr") == ""
+    again = page.client.get(page.url(), {"retrain": shop.ready(name="first").pk} | wrong)
+    assert "Choose the datasets" not in text(again)
+    assert "must be at most 1" in error_at(again, "params.lr")
 
 
 def test_a_project_without_data_points_to_the_import(client_of, admin_user, other_project):
@@ -257,6 +267,26 @@ def test_the_form_comes_anew_for_another_kernel_and_what_was_typed_stays(page):
     assert answer.context["form"].chosen_kernel == other
     assert 'value="0.125"' in text(answer)
     assert 'max="1"' in text(answer)  # as many as the largest machine has
+
+
+def test_a_newer_version_is_offered_where_it_can_be_used_and_takes_over_what_was_typed(page, shop):
+    newer = fake_kernels.register(version="2")
+    checked = text(page.typing("name"))
+    assert "There is a newer version of this kernel: 2." in checked
+    changed = page.post("train_form", start=None, act=f"version:{newer.pk}", **{"params.lr": "0.125"})
+    form = changed.context["form"]
+    assert (form.chosen_kernel, form.settings.values["lr"]) == (newer, 0.125)
+    assert "There is a newer version" not in text(changed)
+    again = page.client.get(page.url(), {"retrain": shop.ready(name="first").pk})
+    assert "There is a newer version" not in text(again), "a retraining is the same once more"
+    Kernel.objects.filter(pk=newer.pk).update(state=KernelState.ARCHIVED)
+    assert "There is a newer version" not in text(page.typing("name"))
+
+
+@pytest.mark.parametrize("number", ["", "x", "0", "99999999999999999999"])
+def test_a_version_that_is_none_changes_nothing(page, shop, number):
+    form = page.post("train_form", start=None, act=f"version:{number}").context["form"]
+    assert form.chosen_kernel == shop.kernel
 
 
 def test_text_from_people_is_never_markup(page, shop):

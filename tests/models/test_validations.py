@@ -74,12 +74,48 @@ def test_a_post_starts_a_validation_and_leads_to_its_page(shop, bobs, url):
     assert (validation.job.kind, validation.job.state, validation.snapshot.images) == ("validation", State.QUEUED, 4)
 
 
+def test_another_kernel_of_the_type_can_be_chosen_the_others_say_why_not(shop, make_shop, bobs, url):
+    boxes = make_shop("OD", name="boxes")
+    other = fake_kernels.register("CL", name="other-cl")
+    model = shop.ready()
+    answer = bobs.get(url("start", model.pk))
+    fitting = set(answer.context["form"].fields["kernel"].queryset)
+    assert {shop.kernel, other} <= fitting
+    assert boxes.kernel in {kernel for kernel, _why in answer.context["others"]} - fitting
+    shown = " ".join(text(answer).split())
+    assert "trains OD, not" in shown
+    assert "fake-cl@1 · trained this model · training, validation, inference" in shown
+    assert "Preprocessing: produce images (no kernel here can do this)" in shown
+    data = {"kernel": other.pk, "operation": Operation.INFERENCE, "datasets": [shop.val.pk]}
+    bobs.post(url("start", model.pk), data)
+    assert Validation.objects.get().kernel == other
+
+
+def test_the_score_for_labels_is_what_served_best_before(make_shop, client_of):
+    boxes = make_shop("OD", name="boxes")
+    model = boxes.ready(wrong=0)
+    client, url = client_of(boxes.user), reverse("validations:start", args=["valves", model.pk])
+    assert client.get(url).context["form"]["min_score"].value() == 0.5
+    boxes.validated(model)
+    assert client.get(url).context["form"]["min_score"].value() == 0.9
+    data = {"kernel": boxes.kernel.pk, "operation": Operation.INFERENCE, "datasets": [boxes.val.pk]}
+    for given in ("2", "-1", "x"):
+        assert client.post(url, data | {"min_score": given}).status_code == 422
+    client.post(url, data | {"min_score": "0.25"})
+    assert Validation.objects.latest("pk").min_score == 0.25
+
+
 @pytest.mark.parametrize("behaviour", ["exit3", "nothing"])
 def test_only_a_finished_model_is_validated(shop, bobs, url, behaviour):
     model = shop.trained(behaviour=behaviour)
     data = {"kernel": shop.kernel.pk, "operation": Operation.VALIDATION, "datasets": [shop.val.pk]}
-    for answer in (bobs.get(url("start", model.pk), follow=True), bobs.post(url("start", model.pk), data, follow=True)):
-        assert "Only a model whose training succeeded can be validated." in text(answer)
+    reason = "Only a model whose training succeeded can be validated."
+    page = text(bobs.get(url("start", model.pk)))
+    assert reason in page
+    assert f'disabled title="{reason}"' in page
+    answer = bobs.post(url("start", model.pk), data)
+    assert (answer.status_code, reason in text(answer)) == (422, True)
+    assert f'title="{reason}"' in text(bobs.get(model.get_absolute_url()))
     assert not Validation.objects.exists()
 
 
@@ -93,7 +129,8 @@ def test_what_is_wrong_is_said_and_nothing_is_written(shop, other_shop, make_sho
         ({"datasets": ["²"]}, "Select a valid choice"),
         ({"datasets": ["9" * 40]}, "Select a valid choice"),
         ({"datasets": [boxes.val.pk]}, "No image of boxes-val is labelled for"),
-        ({"operation": "preprocessing"}, "Select a valid choice"),
+        ({"operation": "preprocessing"}, "The kernel does not support this operation"),
+        ({"operation": "magic"}, "Select a valid choice"),
         ({"kernel": boxes.kernel.pk}, "Select a valid choice"),
         ({"kernel": "²"}, "Select a valid choice"),
     ):
@@ -123,12 +160,13 @@ def test_a_report_shows_figures_tables_and_images_worst_first(shop, bobs, url):
     validation = shop.validated(shop.finished(wrong=1))
     answer = bobs.get(validation.get_absolute_url())
     shown = text(answer)
-    assert "accuracy" in shown
-    assert "0.75" in shown
+    assert "It judges 3 of 4 images right." in shown
+    assert "n = 4 images" in shown
     assert [table["name"] for table in answer.context["tables"]] == ["summary.csv", "confusion.csv", "detections.csv"]
-    assert (answer.context["wrong"], answer.context["judged"]) == (1, 4)
-    rows = list(answer.context["page"])
-    assert [row.is_right for row in rows] == [False, True, True, True]
+    cards = answer.context["cards"]
+    assert [card.prediction.is_right for card in cards] == [False, True, True, True]
+    order = ("report-verdict", "figures", "advice", 'id="matrix"', 'id="images"', "Basic information", "summary.csv")
+    assert sorted(order, key=shown.index) == list(order)
     assert "GOOD → BAD" in shown
 
 
@@ -147,7 +185,7 @@ def test_tables_come_in_the_contracts_order(shop, bobs):
 
 
 def test_a_long_table_is_cut_on_the_page_and_whole_in_the_file(shop, bobs, url, monkeypatch):
-    monkeypatch.setattr("models_app.views_validations.ROWS", 2)
+    monkeypatch.setattr("models_app.views_reports.ROWS", 2)
     validation = shop.validated(shop.ready())
     table = next(
         one for one in bobs.get(validation.get_absolute_url()).context["tables"] if one["name"] == "detections.csv"
@@ -172,10 +210,10 @@ def test_images_are_filtered_by_the_address(shop, bobs):
 def test_one_image_leads_to_its_neighbours(shop, bobs, url):
     validation = shop.validated(shop.ready(wrong=1))
     rows = list(bobs.get(validation.get_absolute_url()).context["page"])
-    first = bobs.get(url("image", validation.pk, rows[0].image_id))
-    assert (first.context["previous"], first.context["next"]) == (None, rows[1].image_id)
-    last = bobs.get(url("image", validation.pk, rows[-1].image_id))
-    assert (last.context["previous"], last.context["next"]) == (rows[-2].image_id, None)
+    first = bobs.get(url("image", validation.pk, rows[0]))
+    assert (first.context["previous"], first.context["next"]) == (None, rows[1])
+    last = bobs.get(url("image", validation.pk, rows[-1]))
+    assert (last.context["previous"], last.context["next"]) == (rows[-2], None)
     assert "GOOD → BAD" in text(first)
     train_image = shop.train.images.first()
     assert bobs.get(url("image", validation.pk, train_image.pk)).status_code == 404
@@ -256,6 +294,13 @@ def test_the_list_shows_key_figures_and_filters(shop, bobs, url):
     assert names("q=alp") == ["alpha"]
     assert names("state=FAILED") == ["beta"]
     assert names(f"model={first.pk}") == ["alpha"]
+    assert names(f"dataset={shop.val.pk}") == ["beta", "alpha"]
+    assert names(f"dataset={shop.train.pk}") == []
+    assert names("operation=inference") == []
+    assert names("operation=validation&sort=model") == ["alpha", "beta"]
+    assert names(f"who={shop.user.pk}&sort=-who") == ["beta", "alpha"]
+    assert names("who=999999") == []
+    assert names("operation=x&dataset=x&who=x&state=x") == ["beta", "alpha"]
     assert names("model=²&size=²&page=x&sort=y") == ["beta", "alpha"]
     assert "0.75" in text(bobs.get(url("list")))
 

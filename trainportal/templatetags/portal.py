@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 from django import forms, template
 from django.core.paginator import Page
+from django.template.defaultfilters import stringfilter
 from django.templatetags.static import static
 from django.utils import formats, timezone
 from django.utils.functional import Promise
@@ -15,6 +16,8 @@ from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, gettext_noop
+
+from projects_app import korean
 
 register = template.Library()
 NOTHING = "—"
@@ -61,6 +64,13 @@ def state_look(state: object) -> Look:
 def shown_state(job: Any) -> str:
     """The state that a job's badge shows: who cancelled it sees that at once, whatever its program still does."""
     return "STOPPING" if job.is_cancelling else str(job.state)
+
+
+@register.filter(is_safe=True)
+@stringfilter
+def fluent(text: str) -> str:
+    """A sentence with one form of each Korean particle."""
+    return korean.fluent(text)
 
 
 # --- times ----------------------------------------------------------------------------------------------------------

@@ -15,5 +15,7 @@ class Command(BaseCommand):
         parser.add_argument("job", type=int)
         parser.add_argument("epoch", type=int)
 
-    def handle(self, *, job: int, epoch: int, **options: object) -> None:
-        runner.run(job, epoch)
+        parser.add_argument("--lock", type=int, help="an open file: the runner's lock, held for it already")
+
+    def handle(self, *, job: int, epoch: int, lock: int | None, **options: object) -> None:
+        runner.run(job, epoch, lock)

@@ -2,26 +2,25 @@
 
 from __future__ import annotations
 
-import contextlib
 import logging
 import os
 import signal
-import subprocess
-import sys
 import threading
 import time
 from argparse import ArgumentParser
-from types import FrameType
 
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
-from django.db import DatabaseError, connections
+from django.db import DatabaseError, InterfaceError, connections
 from django_q.tasks import async_task
 
-from jobs import dispatch, hosts, locks, outbox, reaper, tasks
+from jobs import chores, dispatch, hosts, locks, outbox, reaper
 from jobs.models import Host
+from jobs.taskqueue import TaskQueue
+from jobs.watching import Watch
 
 log = logging.getLogger(__name__)
+LEAVE = 4.0  # seconds from SIGTERM to an end that waits for nothing more, not for a database that does not answer
 NUDGE = 5.0  # seconds from one nudge to send notices to the next
 
 
@@ -32,12 +31,12 @@ class Command(BaseCommand):
         parser.add_argument("--no-task-queue", action="store_true", help="tick only, without the django-q2 cluster")
 
     def handle(self, *, no_task_queue: bool, **options: object) -> None:
-        lock = settings.TRAINPORTAL_HOME / f"worker-{settings.TRAINPORTAL_HOST_NAME}.lock"
+        lock = settings.TRAINPORTAL_HOME / f"worker-{hosts.name()}.lock"
         try:
             with locks.hold(lock):
                 Worker(TaskQueue() if not no_task_queue else None).run()
         except locks.Busy as error:
-            raise CommandError(f"A worker runs on {settings.TRAINPORTAL_HOST_NAME} already.") from error
+            raise CommandError(f"A worker runs on {hosts.name()} already.") from error
 
 
 class Worker:
@@ -45,17 +44,19 @@ class Worker:
 
     def __init__(self, queue: TaskQueue | None) -> None:
         self.queue = queue
+        self.watch = Watch()
+        self.has_arrived = False
         self.ending = threading.Event()
+        self.swept = -chores.PAUSE
         self.nudged = -NUDGE
-        for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, self._end)
+        self._listen()
 
     def run(self) -> None:
         try:
             while not self.ending.is_set():
                 try:
                     self.tick()
-                except DatabaseError as error:
+                except (DatabaseError, InterfaceError) as error:
                     log.warning("the database does not answer: %s", error)
                     connections.close_all()
                 except Exception:  # a full disk, say: the next tick may do better, and somebody must tick
@@ -66,12 +67,24 @@ class Worker:
                 self.queue.end()
 
     def tick(self) -> None:
-        host = hosts.beat()
+        reaper.end_stuck_runners(self.watch)
         if self.queue:
-            self.queue.look_after(host.name)
-        reaper.look_after(host)
-        reaper.give_up_lost_hosts()
+            self.queue.start()
+        known = Host.objects.filter(name=hosts.name()).first()
+        host = hosts.beat()
+        if not self.has_arrived:
+            reaper.after_restart(host, known.boot_id if known else "")
+        if host.is_stale or not self.has_arrived:
+            reaper.sweep(host)
+        self.has_arrived = True
+        if self.queue:
+            self.queue.look_after(host)
+        reaper.look_after(host, self.watch)
+        reaper.give_up_lost_hosts(host, self.watch)
         dispatch.fill(host)
+        if time.monotonic() - self.swept >= chores.PAUSE:
+            self.swept = time.monotonic()
+            chores.do_all()
         self._send_notices()
 
     def _send_notices(self) -> None:
@@ -81,50 +94,20 @@ class Worker:
             self.nudged = now
             async_task("jobs.tasks.deliver")
 
-    def _end(self, number: int, frame: FrameType | None) -> None:
+    def _listen(self) -> None:
+        """In a thread of its own: one that waits for a locked database would not hear of a signal before its answer."""
+        heard, say = os.pipe()
+        os.set_blocking(say, False)
+        signal.set_wakeup_fd(say, warn_on_full_buffer=False)
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, lambda number, frame: None)
+        threading.Thread(target=self._await_end, args=(heard,), daemon=True).start()
+
+    def _await_end(self, heard: int) -> None:
+        os.read(heard, 1)
         self.ending.set()
-
-
-class TaskQueue:
-    """The django-q2 cluster as a child, replaced when it dies or delivers nothing any more."""
-
-    def __init__(self) -> None:
-        self.process: subprocess.Popen[bytes] | None = None
-        self.started = self.asked = 0.0
-
-    def look_after(self, host_name: str) -> None:
-        now = time.monotonic()
-        if self.process is None or self.process.poll() is not None:
-            self._start()
-        elif self._is_wedged():
-            log.error("the task queue delivers nothing: replacing it")
-            self.end()
-            self._start()
-        if now - self.asked >= settings.JOB_CANARY:
-            self.asked = now
-            async_task("jobs.tasks.canary", host_name)
-
-    def end(self) -> None:
-        """SIGTERM, and SIGKILL to the whole group after three seconds: a wedged cluster never ends by itself."""
-        if self.process is None:
-            return
-        self.process.terminate()
-        try:
-            self.process.wait(timeout=3)
-        except subprocess.TimeoutExpired:
-            log.info("the task queue did not end in time")
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(self.process.pid, signal.SIGKILL)
-        self.process.wait()
-
-    def _start(self) -> None:
-        self.process = subprocess.Popen(
-            [sys.executable, str(settings.BASE_DIR / "manage.py"), "qcluster"],
-            stdin=subprocess.DEVNULL,
-            start_new_session=True,
-        )
-        self.started = time.monotonic()
-
-    def _is_wedged(self) -> bool:
-        host = Host.objects.filter(name=settings.TRAINPORTAL_HOST_NAME).first()
-        return host is not None and tasks.canary_is_late(host, time.monotonic() - self.started)
+        time.sleep(LEAVE)
+        log.warning("ending without waiting any longer")
+        if self.queue:
+            self.queue.kill()
+        os._exit(0)

@@ -45,10 +45,11 @@ def prepared(session: Session, model: Net, images: torch.Tensor) -> torch.Tensor
     return normalised(images, model.pretrained_cfg["architecture"], session.device)
 
 
-def loss_of(logits: torch.Tensor, truth: torch.Tensor, weights: torch.Tensor) -> torch.Tensor:
-    """Cross-entropy, the mean over the samples of all ranks, each counting as its class does."""
-    total = F.cross_entropy(logits, truth, weights, reduction="sum")
-    return distributed.whole(total) / distributed.whole(weights[truth].sum())
+def loss_of(logits: torch.Tensor, truth: torch.Tensor, weights: torch.Tensor, *, alone: bool = False) -> torch.Tensor:
+    """Cross-entropy, the mean over the samples of all ranks, or of this one (`alone`), each counting as its class
+    does."""
+    total, count = F.cross_entropy(logits, truth, weights, reduction="sum"), weights[truth].sum()
+    return total / count if alone else distributed.whole(total) / distributed.whole(count)
 
 
 @torch.inference_mode()
@@ -62,7 +63,7 @@ def judge(
         with session.precision.context():
             found[indices] = model(prepared(session, model, images)).float().cpu()
         tell(n / len(lists))
-    return found if alone else distributed.add_up(found, session.device)
+    return found if alone else distributed.add_up(found)
 
 
 def rearranged(logits: torch.Tensor, known: Sequence[str], classes: Sequence[str]) -> torch.Tensor:

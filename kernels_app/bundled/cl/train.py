@@ -97,7 +97,7 @@ def fit_head(
     )
 
     def loss(logits: torch.Tensor, indices: Sequence[int]) -> torch.Tensor:
-        return cl_evaluate.loss_of(logits, data.train.truth[indices], data.weights)
+        return cl_evaluate.loss_of(logits, data.train.truth[indices], data.weights, alone=True)
 
     def score(head: nn.Module) -> cl_evaluate.Scores:
         return cl_evaluate.score(head(held).detach(), data.validation.truth, data.weights)

@@ -122,16 +122,17 @@ class Course:
     def may_step(self) -> bool:
         """Before each step: sets the learning rate. False when the time is over. Leaves when asked to stop."""
         state = self.state
-        self.position, asked = self._clock.look(state.epoch * self.steps + state.batch, self.session.device)
+        self.position, asked = self._clock.look(state.epoch * self.steps + state.batch)
         if asked:
             self._put_down()
         for group in self.optimizer.param_groups:
             group["lr"] = self.plan.learning_rate * state.scale * rate(self.position) * group.get("share", 1.0)
         return self.position < 1
 
-    def dice(self) -> torch.Generator:
-        """Random numbers of this step, the same again after a resume."""
-        return generator(self.plan.seed, self.state.epoch, self.state.batch, self.session.run.rank)
+    def dice(self, *, shared: bool = False) -> torch.Generator:
+        """Random numbers of this step, the same again after a resume: this rank's own, or those `shared` by all."""
+        rank = -1 if shared else self.session.run.rank
+        return generator(self.plan.seed, self.state.epoch, self.state.batch, rank)
 
     def step(self, loss: torch.Tensor) -> None:
         """One step of the optimiser down `loss`, a scalar. Raises Refusal when the loss is no number any more."""
@@ -162,7 +163,7 @@ class Course:
         """Write down where we are. With `better` the judged weights become the best, kept with `about`."""
         run, state = self.session.run, self.state
         state.epoch, state.batch, state.total, state.elapsed = state.epoch + 1, 0, 0.0, self._clock.elapsed
-        self.position = max(self.position, self._clock.look(state.epoch * self.steps, self.session.device)[0])
+        self.position = max(self.position, self._clock.look(state.epoch * self.steps)[0])
         if better:
             state.best, state.stale = scores, 0
             checkpoint.save_best(run, about | {"scores": scores, "model": self.judged.state_dict()})

@@ -1,4 +1,7 @@
-"""One process or several: torchrun's ranks, gloo on CPUs, nccl on GPUs. With one rank nothing happens here."""
+"""One process or several: torchrun's ranks. With one rank nothing happens here.
+
+Tensors on GPUs go by nccl, those on the CPU by gloo: what is only to be agreed upon then waits for no GPU.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +23,7 @@ def connect(run: Run) -> torch.device:
     if gpu:
         torch.cuda.set_device(run.local_rank % torch.cuda.device_count())
     if run.world > 1:
-        dist.init_process_group("nccl" if gpu else "gloo", timeout=TIMEOUT)
+        dist.init_process_group("cpu:gloo,cuda:nccl" if gpu else "gloo", timeout=TIMEOUT)
     device = torch.device("cuda", torch.cuda.current_device()) if gpu else torch.device("cpu")
     name = torch.cuda.get_device_name(device) if gpu else f"CPU, {torch.get_num_threads()} thread(s)"
     run.log(f"torch {torch.__version__} on {name}")
@@ -45,18 +48,18 @@ def parallel(model: nn.Module, device: torch.device) -> nn.Module:
     return nn.parallel.DistributedDataParallel(model, device_ids=ids, broadcast_buffers=False)
 
 
-def add_up(tensor: torch.Tensor, device: torch.device) -> torch.Tensor:
-    """The sum over the ranks of a CPU tensor, on the CPU. Each rank that filled other rows of zeros gets them all."""
+def add_up(tensor: torch.Tensor) -> torch.Tensor:
+    """The sum over the ranks of a CPU tensor. Each rank that filled other rows of zeros gets them all."""
     if not dist.is_initialized():
         return tensor
-    total = tensor.to(device)
+    total = tensor.clone()
     dist.all_reduce(total)
-    return total.cpu()
+    return total
 
 
-def average(tensor: torch.Tensor, device: torch.device) -> torch.Tensor:
-    """The mean over the ranks of a CPU tensor, on the CPU: all ranks then decide alike."""
-    return add_up(tensor, device) / dist.get_world_size() if dist.is_initialized() else tensor
+def average(tensor: torch.Tensor) -> torch.Tensor:
+    """The mean over the ranks of a CPU tensor: all ranks then decide alike."""
+    return add_up(tensor) / dist.get_world_size() if dist.is_initialized() else tensor
 
 
 def whole(part: torch.Tensor) -> torch.Tensor:

@@ -41,7 +41,7 @@ def features(session: Session, model: Net, count: int, images: Callable[[Sequenc
             maps = model.forward_features(images(indices))
             found[indices] = model.forward_head(maps, pre_logits=True).float().cpu()
         session.report.at(n / len(lists))
-    return distributed.add_up(found, session.device)
+    return distributed.add_up(found)
 
 
 def fit(

@@ -25,10 +25,10 @@ class Clock:
         """Seconds of training, those before a resume included."""
         return time.monotonic() - self._begun
 
-    def look(self, step: int, device: torch.device) -> tuple[float, bool]:
+    def look(self, step: int) -> tuple[float, bool]:
         """(position, asked to stop), the same on every rank."""
         seconds = self.elapsed if self._limit else 0.0
-        both = distributed.average(torch.tensor([seconds, float(stop.asked())]), device)
+        both = distributed.average(torch.tensor([seconds, float(stop.asked())]))
         position = step / self._steps
         if self._limit:
             position = max(position, float(both[0]) / self._limit)

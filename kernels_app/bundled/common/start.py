@@ -65,6 +65,8 @@ def announce(script: str) -> Run:
     stop.listen()
     if rank == 0:
         run.status.progress(0)
+        for torn in config.output.rglob(".*.tmp"):  # of an attempt that was killed while it wrote
+            torn.unlink()
     about = run.kernel
     run.log(f"{about['name']} {about['version']}: {config.operation} of {model.model_type}, {world} process(es)")
     return run

@@ -37,4 +37,4 @@ def augment(image: torch.Tensor, target: Target, wishes: Wishes, dice: torch.Gen
     if factor != 1 or offset:
         middle = image.float().mean()
         image = ((image.float() - middle) * factor + middle + offset).clamp_(0, 255).to(torch.uint8)
-    return image, {"boxes": boxes, "labels": target["labels"]}
+    return image, target | {"boxes": boxes}

@@ -14,6 +14,7 @@ from od_pyramid import Target
 from od_tiles import SMALLEST, Piece, Tiles
 
 from kernels_app.bundled.common.images import ImageStore, Size, ahead, within
+from kernels_app.bundled.common.samples import unlabelled
 from kernels_app.bundled.common.start import Refusal, Run
 from kernels_app.contract.data import Shape, ShapeSample, read_files, read_labels, read_split_shapes
 
@@ -46,7 +47,8 @@ class Split:
 
     def target(self, index: int) -> Target:
         known = self.pieces[index].truth
-        return {"boxes": known["boxes"] * self.scale(index), "labels": known["labels"]}
+        boxes = known["boxes"] * self.scale(index)
+        return {"boxes": boxes, "labels": known["labels"], "index": torch.tensor(index)}
 
     def batches(self, lists: Sequence[Sequence[int]]) -> Iterator[tuple[list[torch.Tensor], list[Target]]]:
         """For each list of indices: uint8 images (3, h, w) and their targets. Uncached images are read ahead."""
@@ -109,7 +111,7 @@ def read_to_judge(run: Run, classes: Sequence[str], cut: Cut) -> Split:
     if asked == "validation":
         samples = read_split_shapes(run.config.dataset, "validation")
     else:
-        samples = _unlabelled(read_files(run.config.dataset))
+        samples = unlabelled(read_files(run.config.dataset))
     if not samples:
         raise Refusal(f"There are no images for this {asked}; please choose a dataset that has some.")
     if asked == "validation":
@@ -129,17 +131,6 @@ def _frame(side: int, tiles: Tiles | None, samples: Sequence[ShapeSample]) -> Si
     if tiles is not None:
         return side, side
     return frame_of([within(od_tiles.upright_size(sample.path), side) for sample in samples])
-
-
-def _unlabelled(paths: Sequence[str]) -> list[ShapeSample]:
-    """Samples without shapes. The id is the file's name, numbered where another folder has the same."""
-    seen: Counter[str] = Counter()
-    samples = []
-    for path in paths:
-        stem = Path(path).stem
-        seen[stem] += 1
-        samples.append(ShapeSample(path, stem if seen[stem] == 1 else f"{stem}_{seen[stem]}", 0, 0))
-    return samples
 
 
 def _split(

@@ -35,7 +35,7 @@ class Scores:
     loss: float
 
     def beats(self, other: Scores) -> bool:
-        return (self.map50, self.map) > (other.map50, other.map)
+        return (self.map50, self.map, -self.loss) > (other.map50, other.map, -other.loss)
 
     def write(self, report: Report, step: int, train_loss: float | None) -> None:
         report.row("loss", LOSS, step=step, train_loss=train_loss, val_loss=self.loss)
@@ -66,8 +66,8 @@ def judge(
     lists = batched(len(split), session.batch) if alone else session.shares(len(split))
     found: dict[int, Target] = {}
     sums: Sums = {}
+    torch.manual_seed(0)  # Faster R-CNN draws samples for its loss: the same ones in every epoch
     for n, (indices, (images, targets)) in enumerate(zip(lists, split.batches(lists), strict=True), start=1):
-        torch.manual_seed(n)  # Faster R-CNN draws samples for its loss: the same ones in every epoch
         with session.precision.context():
             batch = collate(images, view.frame, view.architecture, session.device)
             parts, seen = model(batch, on(session.device, targets) if with_loss else None)

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import torch
 from od_pyramid import CHANNELS, Parts, Pyramid, Target
+from torchvision.models.detection._utils import BalancedPositiveNegativeSampler
 from torchvision.models.detection.anchor_utils import AnchorGenerator
 from torchvision.models.detection.faster_rcnn import FasterRCNN, FastRCNNPredictor, TwoMLPHead
 from torchvision.models.detection.image_list import ImageList
 from torchvision.models.detection.roi_heads import fastrcnn_loss
 from torchvision.models.detection.rpn import concat_box_prediction_layers
 from torchvision.ops import MultiScaleRoIAlign
+
+from kernels_app.bundled.common.schedule import generator
 
 ANCHORS = (20, 40, 80, 160, 320)  # pixels, one for each map; in three shapes
 SHAPES = (0.5, 1.0, 2.0)  # height to width
@@ -37,6 +41,9 @@ class FasterRcnn(FasterRCNN):
             box_head=TwoMLPHead(CHANNELS * POOLED**2, WIDTH), box_predictor=FastRCNNPredictor(WIDTH, classes + 1),
             box_batch_size_per_image=SAMPLES,
         )  # fmt: skip
+        for part in (self.rpn, self.roi_heads):
+            known = part.fg_bg_sampler
+            part.fg_bg_sampler = Sampler(known.batch_size_per_image, known.positive_fraction)
 
     def limit(self, score_threshold: float, detections: int) -> None:
         """Detections of at least that score, and at most so many in an image, the best ones."""
@@ -47,9 +54,11 @@ class FasterRcnn(FasterRCNN):
     ) -> tuple[Parts, list[Target]]:
         """The losses where targets are given, and while evaluating the detections, boxes in pixels of `batch`.
 
-        The samples that the losses are of are drawn from torch's global random numbers.
+        The samples that the losses are of are drawn by torch's global seed and the targets' `index`.
         """
         if targets is not None:
+            for part in (self.rpn, self.roi_heads):
+                part.fg_bg_sampler.images = [int(one["index"]) for one in targets]
             targets = [one | {"labels": one["labels"] + self.BACKGROUND} for one in targets]
         sizes: list[Any] = [tuple(batch.shape[2:])] * len(batch)
         maps = self.backbone(batch)
@@ -92,3 +101,31 @@ class FasterRcnn(FasterRCNN):
         heads = self.roi_heads
         logits, offsets = heads.box_predictor(heads.box_head(heads.box_roi_pool(maps, boxes, sizes)))
         return logits.float(), offsets.float()
+
+
+class Sampler(BalancedPositiveNegativeSampler):
+    """torchvision's, but an image's samples depend on torch's global seed and the image alone: not on the others of
+    the batch, so that several ranks take the steps of one process."""
+
+    images: Sequence[int] = ()  # a number of each
+
+    def __call__(self, matched_idxs: list[torch.Tensor]) -> tuple[list[torch.Tensor], list[torch.Tensor]]:
+        """Masks (boxes,) of the samples with and of those without an object; of each image those with the lowest lots.
+
+        A box that comes or goes moves no more than one sample.
+        """
+        positive, negative = [], []
+        for image, matched in zip(self.images, matched_idxs, strict=True):
+            lots = torch.rand(len(matched), generator=generator(torch.initial_seed(), image)).to(matched.device)
+            most = int(self.batch_size_per_image * self.positive_fraction)
+            positive.append(_lowest(lots, matched >= 1, most))
+            negative.append(_lowest(lots, matched == 0, self.batch_size_per_image - int(positive[-1].sum())))
+        return positive, negative
+
+
+def _lowest(lots: torch.Tensor, wanted: torch.Tensor, most: int) -> torch.Tensor:
+    """uint8 mask of up to `most` of the `wanted`: those with the lowest lots."""
+    order = lots.masked_fill(~wanted, torch.inf).argsort()[: min(most, int(wanted.sum()))]
+    mask = torch.zeros_like(wanted, dtype=torch.uint8)
+    mask[order] = 1
+    return mask

@@ -15,7 +15,9 @@ CHANNELS = 128
 STRIDES = (8, 16, 32)  # of the backbone's maps that are used; two coarser ones, 64 and 128, are made of the last
 PADDING = 32  # images are padded to a multiple of it
 
-Target = dict[str, torch.Tensor]  # boxes (n, 4) float x1 y1 x2 y2, labels (n,) int64; of detections also scores (n,)
+# boxes (n, 4) float x1 y1 x2 y2, labels (n,) int64; of detections also scores (n,); where a loss is asked for also
+# index, a number that tells the image from all others
+Target = dict[str, torch.Tensor]
 Parts = dict[str, tuple[torch.Tensor, torch.Tensor]]  # of a loss: its sum, and over how many
 
 

@@ -104,7 +104,7 @@ def fit(course: Course, data: od_data.Data, settings: Settings, about: dict[str,
             if not course.may_step():
                 break
             dice = course.dice()
-            torch.manual_seed(dice.initial_seed())  # Faster R-CNN draws the samples of its loss from these
+            torch.manual_seed(course.dice(shared=True).initial_seed())  # from which Faster R-CNN draws its samples
             changed = [od_augment.augment(*pair, settings, dice) for pair in zip(images, targets, strict=True)]
             batch = od_model.collate([image for image, _ in changed], data.frame, view.architecture, device)
             with session.precision.context():

@@ -51,12 +51,15 @@ def own(logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
     return logits.gather(1, labels[:, None])[:, 0]
 
 
-def loss_of(logits: torch.Tensor, labels: torch.Tensor, truth: torch.Tensor, weights: torch.Tensor) -> torch.Tensor:
-    """Binary cross-entropy of each region's own label, the mean over the regions of all ranks, each counting as its
-    label and verdict do. `logits` (n, labels), `truth` (n,) 0 or 1, `weights` (labels, 2)."""
+def loss_of(
+    logits: torch.Tensor, labels: torch.Tensor, truth: torch.Tensor, weights: torch.Tensor, *, alone: bool = False
+) -> torch.Tensor:
+    """Binary cross-entropy of each region's own label, the mean over the regions of all ranks, or of this one
+    (`alone`), each counting as its label and verdict do. `logits` (n, labels), `truth` (n,) 0 or 1, `weights`
+    (labels, 2)."""
     count = weights[labels, truth.long()]
     total = F.binary_cross_entropy_with_logits(own(logits, labels), truth, count, reduction="sum")
-    return distributed.whole(total) / distributed.whole(count.sum())
+    return total / count.sum() if alone else distributed.whole(total) / distributed.whole(count.sum())
 
 
 @torch.inference_mode()
@@ -70,7 +73,7 @@ def judge(
         with session.precision.context():
             found[indices] = model(prepared(session, model, batch.images)).float().cpu()
         tell(n / len(lists))
-    return found if alone else distributed.add_up(found, session.device)
+    return found if alone else distributed.add_up(found)
 
 
 def score(logits: torch.Tensor, split: Split, weights: torch.Tensor) -> Scores:

@@ -101,7 +101,8 @@ def fit_head(
     )
 
     def loss(logits: torch.Tensor, indices: Sequence[int]) -> torch.Tensor:
-        return rc_evaluate.loss_of(logits, data.train.labels[indices], data.train.truth[indices], data.weights)
+        labels, truth = data.train.labels[indices], data.train.truth[indices]
+        return rc_evaluate.loss_of(logits, labels, truth, data.weights, alone=True)
 
     def score(head: nn.Module) -> rc_evaluate.Scores:
         return rc_evaluate.score(head(held).detach(), data.validation, data.weights)

@@ -13,6 +13,7 @@ import torch
 from seg_polygons import corners_of, draw
 
 from kernels_app.bundled.common.images import ImageStore, Size, ahead, within
+from kernels_app.bundled.common.samples import unlabelled
 from kernels_app.bundled.common.start import Refusal, Run
 from kernels_app.contract.data import ShapeSample, read_files, read_labels, read_split_shapes
 
@@ -105,7 +106,7 @@ def read_to_judge(run: Run, classes: Sequence[str], side: int, cache_mb: int) ->
         samples = read_split_shapes(run.config.dataset, "validation")
         classes = [*classes, *(code for code in read_labels(run.config.dataset) if code not in classes)]
     else:
-        samples = _unlabelled(read_files(run.config.dataset))
+        samples = unlabelled(read_files(run.config.dataset))
     if not samples:
         raise Refusal(f"There are no images for this {asked}; please choose a dataset that has some.")
     return _split(run, asked, samples, classes, side, cache_mb * 2**20)
@@ -125,17 +126,6 @@ def class_weights(split: Split) -> torch.Tensor:
 
 def _not_above(size: Size, longest: int) -> Size:
     return size if max(size) <= longest else within(size, longest)
-
-
-def _unlabelled(paths: Sequence[str]) -> list[ShapeSample]:
-    """Samples without shapes. The id is the file's name, numbered where another folder has the same."""
-    seen: Counter[str] = Counter()
-    samples = []
-    for path in paths:
-        stem = Path(path).stem
-        seen[stem] += 1
-        samples.append(ShapeSample(path, stem if seen[stem] == 1 else f"{stem}_{seen[stem]}", 0, 0))
-    return samples
 
 
 def _split(run: Run, name: str, samples: list[ShapeSample], classes: Sequence[str], side: int, budget: int) -> Split:

@@ -155,7 +155,7 @@ def judge(
                 each(index, mask, certainty)
         tell(n / len(lists))
     if not alone:
-        sums, confusion, histogram = (distributed.add_up(t, session.device) for t in (sums, confusion, histogram))
+        sums, confusion, histogram = (distributed.add_up(t) for t in (sums, confusion, histogram))
     return Verdict(confusion.view(all_classes, all_classes), histogram, float(loss_from(sums)))
 
 

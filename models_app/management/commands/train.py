@@ -12,7 +12,9 @@ from jobs import charts
 from jobs.models import State
 from kernels_app import jsontext, schema
 from models_app import commands
-from models_app.orders import OrderRefused, TrainOrder, propose_name
+from models_app.complaints import OrderRefused
+from models_app.names import propose_name
+from models_app.orders import TrainOrder
 from projects_app.commands import ProjectCommand
 from projects_app.models import Role
 

@@ -1,0 +1,1 @@
+"""Plain training loops to stand beside the kernels: one program a type, started in a run folder as a kernel is."""

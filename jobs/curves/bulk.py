@@ -1,0 +1,34 @@
+"""Many rows into one table: COPY on PostgreSQL, executemany elsewhere, within the transaction that is open."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any, cast
+
+from django.db import connection, models
+
+Row = Sequence[Any]
+
+
+def insert(model: type[models.Model], columns: Sequence[str], rows: Iterable[Row]) -> None:
+    """Insert `rows`, each with the values of `columns` (names in the database). Ids rise in the order of the rows."""
+    quote = connection.ops.quote_name
+    into = f"{quote(model._meta.db_table)} ({', '.join(map(quote, columns))})"
+    with connection.cursor() as cursor:
+        if connection.vendor == "postgresql":
+            # the wrapper makes Django's errors of psycopg's, as for any other statement
+            with connection.wrap_database_errors, cursor.copy(f"COPY {into} FROM STDIN") as copy:
+                for row in rows:
+                    copy.write_row(row)
+        else:
+            places = ", ".join(["%s"] * len(columns))
+            cursor.executemany(f"INSERT INTO {into} VALUES ({places})", cast(Any, rows))  # noqa: S608 (own names)
+
+
+def update(model: type[models.Model], columns: Sequence[str], rows: Iterable[Row]) -> None:
+    """Give each row, `columns` and then its id, its new values."""
+    quote = connection.ops.quote_name
+    sets = ", ".join(f"{quote(column)} = %s" for column in columns)
+    sql = f"UPDATE {quote(model._meta.db_table)} SET {sets} WHERE id = %s"  # noqa: S608 (names of our own)
+    with connection.cursor() as cursor:
+        cursor.executemany(sql, cast(Any, rows))

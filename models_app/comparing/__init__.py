@@ -1,0 +1,1 @@
+"""Several models beside each other: which ones (`chosen`), their curves (`graphs`), settings and scores (`table`)."""

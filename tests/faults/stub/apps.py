@@ -1,0 +1,72 @@
+from __future__ import annotations
+
+import os
+from datetime import datetime, timedelta
+from pathlib import Path
+
+from django.apps import AppConfig
+from django.conf import settings
+
+from tests.faults.stub import points
+
+
+class StubConfig(AppConfig):
+    name = "tests.faults.stub"
+    label = "faults_stub"
+
+    def ready(self) -> None:
+        points.arm()
+        _stub_gpus()
+        _shift_clock()
+        if os.environ.get("FAULTS_ABLATION") == "locks":
+            _without_locks()
+
+
+def folder() -> Path:
+    return settings.TRAINPORTAL_HOME / "faults"
+
+
+def _stub_gpus() -> None:
+    """As many GPUs as the case says, now: no test machine has any."""
+    from jobs import hosts
+
+    def names() -> tuple[str, ...]:
+        count = _number(folder() / f"gpus-{settings.TRAINPORTAL_HOST_NAME}", _number(folder() / "gpus", 0))
+        return tuple(f"Stub GPU {n}" for n in range(int(count)))
+
+    hosts.gpu_names = names  # type: ignore[assignment]
+
+
+def _shift_clock() -> None:
+    """The one function that time comes from, shifted by as many seconds as the case says."""
+    from jobs import clock
+
+    real = clock.now
+
+    def shifted() -> datetime:
+        return real() + timedelta(seconds=_number(folder() / "clock", 0))
+
+    clock.now = shifted
+
+
+def _without_locks() -> None:
+    """The ablation: nobody sees whether anybody lives. The suite has to notice what comes of it."""
+    from jobs import locks
+    from jobs.launchers import local, shim
+
+    clear = local.clear
+
+    def forget(folder: Path) -> None:
+        clear(folder)
+        (folder / shim.LOCK).unlink(missing_ok=True)  # the next shim locks another file
+
+    locks.take = lambda fd: True
+    locks.is_held = lambda path: False
+    local.clear = forget
+
+
+def _number(path: Path, usual: float) -> float:
+    try:
+        return float(path.read_text())
+    except (OSError, ValueError):
+        return usual

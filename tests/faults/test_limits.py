@@ -1,0 +1,115 @@
+"""Limits: each ends, or does not end, a training with a sentence and an event."""
+
+from __future__ import annotations
+
+import pytest
+from django.utils import translation
+
+from jobs import logs, runfolder
+from jobs.models import Host, State, Stop
+
+pytestmark = pytest.mark.django_db(transaction=True)
+MB = 2**20
+
+
+def test_f35_the_time_limit_stops_it_and_its_checkpoint_is_kept(portal):
+    portal.deadlines["WALL_LIMIT"] = 1.5
+    portal.worker()
+    job = portal.until(portal.train(steps=1000), State.FAILED)
+    assert job.message == "Stopped at its time limit of 1.5 s."
+    assert job.stop_reason == Stop.WALL
+    assert job.events.filter(new=State.STOPPING, why=job.message).count() == 1
+    assert (portal.models[0].folder / "save" / "resume.pth").is_file()
+
+
+def test_f35b_one_that_was_to_be_stopped_and_says_done_has_succeeded(portal):
+    """It was just ready: what it saved while it was told to end is whole."""
+    portal.deadlines["WALL_LIMIT"] = 1.0
+    portal.worker()
+    job = portal.until(portal.train(steps=1000, behaviour="done_when_told"), State.SUCCEEDED)
+    assert job.message == ""
+
+
+def test_f35c_it_speaks_the_language_of_whoever_started_it(portal):
+    portal.deadlines["WALL_LIMIT"] = 0.5
+    portal.worker()
+    with translation.override("ko"):
+        job = portal.train(steps=1000)
+    portal.until(job, State.FAILED)
+    assert job.message == "시간 제한 0.5초에 도달하여 중지했습니다."
+
+
+def test_f34_silence_is_remarked_upon_and_then_ends_it(portal):
+    portal.deadlines |= {"SILENCE": 0.5, "SILENCE_STOP": 2.0}
+    portal.worker()
+    job = portal.until(portal.train(behaviour="silent"), State.FAILED)
+    assert job.message == "Stopped because it wrote nothing for 2 s."
+    assert job.events.filter(old=State.RUNNING, new=State.RUNNING, why="It has written nothing for 0.5 s.").count() == 1
+
+
+def test_f34b_without_a_limit_silence_is_only_remarked_upon(portal, alice):
+    portal.deadlines |= {"SILENCE": 0.5}
+    portal.worker()
+    job = portal.train(behaviour="silent")
+    portal.wait("the remark", lambda: job.events.filter(why__startswith="It has written nothing").exists())
+    job.refresh_from_db()
+    assert job.state == State.RUNNING
+    job.request_cancel(alice)
+    portal.until(job, State.CANCELLED)
+
+
+def test_f39_a_log_without_end_keeps_its_head_and_its_tail_and_never_blocks(portal):
+    """A hundred times its limit, one line of it 20 MB long, some of it no text."""
+    portal.deadlines["LOG_LIMIT"] = MB
+    portal.worker()
+    job = portal.until(portal.train(steps=10, behaviour="floods"), State.SUCCEEDED)
+    log = runfolder.log(job)
+    assert log.stat().st_blocks * 512 <= 1.1 * MB
+    text = b"".join(logs.parts(log))
+    assert text.startswith(b"@")
+    assert b"the first line" in text[:2000]
+    assert b"the last line" in text[-2000:]
+    assert b"\0\0\0\0" not in text
+    assert job.events.filter(why__contains="Its log grew beyond").count() == 1
+    assert job.peak_memory < 100 * MB
+
+
+def test_f40_a_run_that_takes_too_much_of_the_disk_is_stopped(portal):
+    portal.deadlines["DISK_QUOTA"] = 3 * MB
+    portal.worker()
+    job = portal.until(portal.train(steps=1000, behaviour="fills"), State.FAILED)
+    assert job.stop_reason == Stop.DISK
+    assert job.message.startswith("Stopped because it took ")
+    assert job.message.endswith("a run may take 3.0\xa0MB.")
+
+
+def test_f40b_a_host_with_little_room_starts_nothing_until_there_is_more(portal):
+    portal.deadlines["DISK_FLOOR"] = 2**60
+    first = portal.worker()
+    job = portal.train(steps=3)
+    portal.wait("the host", lambda: Host.objects.exists())
+    portal.wait("its second word", lambda: _has_spoken_again())
+    job.refresh_from_db()
+    assert job.state == State.QUEUED
+    first.terminate()
+    first.wait()
+    portal.deadlines["DISK_FLOOR"] = 1
+    portal.worker()
+    portal.until(job, State.SUCCEEDED)
+
+
+def _has_spoken_again(seen: list = []) -> bool:  # noqa: B006
+    seen.append(Host.objects.get().seen_at)
+    return seen[0] != seen[-1]
+
+
+class TestOfTheKernelItself:
+    @pytest.fixture
+    def kernel_toml(self) -> str:
+        return "[limits]\nwall = 0.5\n"
+
+    def test_f35d_its_own_limit_goes_before_the_installation_s(self, portal):
+        portal.deadlines["WALL_LIMIT"] = 1000
+        portal.worker()
+        job = portal.until(portal.train(steps=1000), State.FAILED)
+        assert job.message == "Stopped at its time limit of 0.5 s."
