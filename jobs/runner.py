@@ -206,7 +206,7 @@ class Supervisor:
             self._end(State.CANCELLED, "")
             return
         if job.stop_reason and not job.kernel_done:
-            self._fail(job.said_message, limits.FAILURES[job.stop_reason])
+            self._fail(job.said_message, limits.FAILURES[Stop(job.stop_reason)])
             return
         verdict = self._judge()
         if not verdict.succeeded:

@@ -6,6 +6,7 @@ from collections import Counter
 from functools import cached_property
 
 from django.conf import settings
+from django.template.defaultfilters import filesizeformat
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
@@ -31,9 +32,9 @@ class Queue:
 
     @cached_property
     def free(self) -> dict[int, int]:
-        """By host that lives how many devices nobody holds."""
+        """By host that lives and takes jobs how many devices nobody holds; 0 where it takes none now."""
         held = Counter(Lease.objects.order_by().values_list("host", flat=True))
-        return {host.pk: max(0, host.devices - held[host.pk]) for host in self.alive}
+        return {host.pk: max(0, host.devices - held[host.pk]) if _takes_jobs(host) else 0 for host in self.alive}
 
     @cached_property
     def functions(self) -> Counter[int | None]:
@@ -46,7 +47,9 @@ class Queue:
 
     def is_stuck(self, job: Job) -> bool:
         """Whether nothing happens until somebody does something."""
-        return not self.alive or job.devices > max(host.devices for host in self.alive)
+        if not self.alive or job.devices > max(host.devices for host in self.alive):
+            return True
+        return all(queue.is_short_of_disk(host) for host in self.alive)
 
     def reason(self, job: Job) -> str:
         """Why it does not run yet, a sentence or two."""
@@ -55,6 +58,12 @@ class Queue:
     def _reason(self, job: Job) -> str:
         if not self.alive:
             return _("No worker is running, so nothing starts.")
+        if all(queue.is_short_of_disk(host) for host in self.alive):
+            text = _(
+                "No machine has the %(size)s of free disk that must be there before anything starts. "
+                "Delete models, runs or datasets that nobody needs."
+            )
+            return text % {"size": filesizeformat(settings.JOB_DISK_FLOOR)}
         if not job.devices:
             return self._of_a_function(job)
         if job.devices > max(host.devices for host in self.alive):
@@ -125,3 +134,8 @@ class Queue:
         if any(host.device_kind == DeviceKind.GPU for host in self.hosts):
             return ngettext("%(n)d GPU", "%(n)d GPUs", n) % {"n": n}
         return ngettext("%(n)d CPU slot", "%(n)d CPU slots", n) % {"n": n}
+
+
+def _takes_jobs(host: Host) -> bool:
+    """Not while its disk is nearly full, nor after it was lost, before what may still run there is gone."""
+    return not (host.is_stale or queue.is_short_of_disk(host))

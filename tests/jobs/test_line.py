@@ -103,7 +103,7 @@ def test_a_storm_of_workers_on_two_hosts_is_fair_and_gives_no_device_twice(
 ):
     """Each project has asked for more than there is: each gets half, whoever came first."""
     monkeypatch.setattr(dispatch, "spawn", lambda job: None)
-    usual = {"device_kind": "cpu", "seen_at": timezone.now(), "devices": 4}
+    usual = {"device_kind": "cpu", "seen_at": timezone.now(), "devices": 4, "free_bytes": 2**40}
     two = [Host.objects.create(name=name, **usual) for name in ("one", "two")]
     for owner, count in ((project, 30), (other, 6)):
         for n in range(count):
@@ -198,7 +198,7 @@ def test_a_strange_address_to_go_on_to_is_not_followed(wait, client_of, alice):
 @pytest.fixture
 def gpus(db):
     def host(name: str, devices: int, **fields) -> Host:
-        usual = {"device_kind": "gpu", "seen_at": timezone.now()} | fields
+        usual = {"device_kind": "gpu", "seen_at": timezone.now(), "free_bytes": 2**40} | fields
         return Host.objects.create(name=name, devices=devices, **usual)
 
     return host
@@ -221,6 +221,21 @@ def test_it_names_the_silent_machine_that_alone_has_enough(wait, gpus):
     job = wait("eight", devices=8)
     assert "Only giant has so many, and says nothing" in Queue().reason(job)
     assert Queue().is_stuck(job)
+
+
+def test_it_says_that_every_disk_is_nearly_full(wait, gpus):
+    gpus("alpha", 2, free_bytes=2**20)
+    job = wait("one")
+    assert "No machine has the 1.0" in Queue().reason(job)
+    assert Queue().is_stuck(job)
+    gpus("beta", 1)
+    assert "at most 0 free" not in Queue().reason(job)
+    assert not Queue().is_stuck(job)
+
+
+def test_a_machine_that_was_lost_counts_as_full_until_it_is_clean(wait, gpus):
+    gpus("alpha", 2, is_stale=True)
+    assert Queue().reason(wait("one")) == "It needs 1 GPU, 0 free now. It starts by itself."
 
 
 def test_it_says_that_no_machine_is_large_enough(wait, gpus):

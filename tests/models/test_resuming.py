@@ -153,7 +153,7 @@ def test_deleting_the_model_frees_the_runs_of_all_its_jobs(shop, dev, client_of)
     first = model.job
     job = ResumeOrder(model).start(shop.user)
     following.run_here(job)
-    client_of(dev).post(reverse("models:delete", args=[shop.project.code, model.pk]))
+    client_of(dev).post(reverse("models:delete", args=[shop.project.code]), {"model": model.pk})
     assert not Job.objects.filter(pk__in=[first.pk, job.pk]).exists()
     assert not runfolder.of(first).exists()
     assert not runfolder.of(job).exists()
