@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from django.db import transaction
 
-from datasets_app import blobs
+from datasets_app import blobs, bulk
 from datasets_app.blobs import Staged
 from datasets_app.models import Annotation, Dataset, Image, ImageFile, labelled_field
 from datasets_app.pictures import Picture
@@ -79,10 +79,10 @@ def _fill(dataset: Dataset, parts: Sequence[Part], training_type: str) -> None:
     for image, part in zip(images, parts, strict=True):
         siblings += [ImageFile(image=image, suffix=s.suffix, name=s.name, blob_id=s.blob_id) for s in part.siblings]
         for label in part.labels:
-            label.image = image
-            labels.append(label)
+            label.image_id = image.pk
+        labels += part.labels
     ImageFile.objects.bulk_create(siblings, batch_size=_ROWS)
-    Annotation.objects.bulk_create(labels, batch_size=_ROWS)
+    bulk.insert(labels)
 
 
 def _image(dataset: Dataset, position: int, part: Part, training_type: str) -> Image:

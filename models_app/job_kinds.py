@@ -126,8 +126,8 @@ class Validating:
         validation = _validation(job)
         publishing.heal(folder, validation.folder)
         output, dataset = folder / runfolder.OUTPUT, folder / runfolder.DATASET
-        reports.store(validation, output, dataset)
-        result_datasets.make(validation, output, dataset, folder / runfolder.IMAGES)
+        question, report = reports.store(validation, output, dataset)
+        result_datasets.make(validation, question, report, output, folder / runfolder.IMAGES)
         self._keep(validation, folder)
 
     def keep_partial(self, job: Job, folder: Path) -> None:

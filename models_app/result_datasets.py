@@ -20,18 +20,21 @@ from datasets_app.models import Annotation, Image, ShapeKind
 from datasets_app.rows import Row
 from kernels_app.contract import ContractError, results
 from kernels_app.contract.results import Fault
-from models_app.models import FoundObject, Operation, Prediction, Validation
-from models_app.reports import FAULT_LIMIT, asked
+from models_app.models import FoundObject, Operation, Validation
+from models_app.reports import FAULT_LIMIT
+from models_app.reports.asked import Asked
 from models_app.reports.found import outline, score_of
 from models_app.reports.matching import box_of
+from models_app.reports.parts import Report
 from projects_app.models import AnnotationType, Category, TrainingType
 
 
-def make(validation: Validation, output: Path, dataset: Path, images: Path) -> None:
-    """Make it, all or nothing, where it is not made yet. `images`: the `image_write_path` of the run."""
+def make(validation: Validation, question: Asked, report: Report, output: Path, images: Path) -> None:
+    """Make it of what `reports.store` read, all or nothing, where it is not made yet. `images`: the `image_write_path`
+    of the run."""
     if validation.result_id:
         return
-    making = _Making(validation, asked.of(validation, dataset), images)
+    making = _Making(validation, question, report, images)
     making.look_at(output)
     with transaction.atomic():
         parts = list(making.produced() if validation.operation == Operation.PREPROCESSING else making.labelled())
@@ -68,7 +71,8 @@ def _inside(images: Path, name: str) -> Path | None:
 @dataclass
 class _Making:
     validation: Validation
-    question: asked.Asked
+    question: Asked
+    report: Report
     images: Path
     pictures: dict[int, NewPicture] = field(default_factory=dict)  # what was produced, by the image it was made of
     others: list[tuple[Image, str, NewPicture]] = field(default_factory=list)  # all of it, with names
@@ -119,7 +123,7 @@ class _Making:
         """Every image that was asked for, with what the operation says."""
         rows = [row.image for row in self.question.rows.values()]
         names = deriving.names(rows, list(self.validation.datasets.all()))
-        answered = set(Prediction.objects.filter(validation=self.validation).values_list("image", flat=True))
+        unanswered = {row.image.pk for row in self.report.unanswered}
         generated = self._generated()
         for pk, row in self.question.rows.items():
             own = [_copy(label) for label in row.labels] if self.validation.compares else []
@@ -127,7 +131,7 @@ class _Making:
             new = self.pictures.get(pk)
             if new:
                 _scale(labels, row.image, new)
-            is_labelled = self.validation.compares or (pk in answered and self._says(labels))
+            is_labelled = self.validation.compares or (pk not in unanswered and self._says(labels))
             yield Part(
                 names[pk],
                 row.image,
@@ -149,7 +153,7 @@ class _Making:
         kinds = {one.code: one for one in self.validation.model.model_type.annotation_types.all()}
         least = self.validation.figures.get("min_score", 0.0)
         found: dict[int, list[Annotation]] = defaultdict(list)
-        for one in FoundObject.objects.filter(validation=self.validation).order_by("pk").iterator(chunk_size=5000):
+        for one in self.report.found:
             if score_of(one) < least:
                 continue
             label = _shape(one, kinds, self.question.rows[one.image_id].image, self.validation.training_type)
@@ -163,7 +167,7 @@ class _Making:
         types = AnnotationType.objects.filter(model_types=self.validation.model.model_type)
         known = {one.code: one for one in Category.objects.filter(annotation_type__in=types)}
         found = {}
-        for one in Prediction.objects.filter(validation=self.validation):
+        for one in self.report.predictions:
             if category := known.get(one.predicted):
                 found[one.image_id] = [
                     Annotation(

@@ -14,6 +14,7 @@ from typing import Any
 
 from django.db import transaction
 
+from datasets_app import bulk
 from kernels_app.contract import ContractError, results
 from kernels_app.contract.results import Fault
 from models_app.models import FoundObject, Operation, Prediction, TruthObject, Validation
@@ -36,11 +37,13 @@ _MAKERS = {
 }
 
 
-def store(validation: Validation, output: Path, dataset: Path) -> None:
+def store(validation: Validation, output: Path, dataset: Path) -> tuple[Asked, Report]:
     """Store figures, predictions and objects, in place of what an earlier try stored."""
+    question = asked.of(validation, dataset)
     faults: list[Fault] = []
     validation.summary = _summary(output, faults)
-    report = Report() if validation.operation == Operation.PREPROCESSING else _report(validation, output, dataset)
+    is_judged = validation.operation != Operation.PREPROCESSING
+    report = _report(validation, output, question) if is_judged else Report()
     faults += report.faults
     validation.figures = report.figures
     validation.faults = [{"file": fault.file, "reason": fault.reason} for fault in faults[:FAULT_LIMIT]]
@@ -48,8 +51,11 @@ def store(validation: Validation, output: Path, dataset: Path) -> None:
         drop_rows(validation)
         Prediction.objects.bulk_create(report.predictions, batch_size=_ROWS)
         TruthObject.objects.bulk_create(report.truth, batch_size=_ROWS)
-        FoundObject.objects.bulk_create(report.found, batch_size=_ROWS)
+        for one in report.found:
+            one.truth_id = one.truth.pk if one.truth else None
+        bulk.insert(report.found)
         validation.save(update_fields=["summary", "figures", "faults"])
+    return question, report
 
 
 def drop_rows(validation: Validation) -> None:
@@ -58,12 +64,11 @@ def drop_rows(validation: Validation) -> None:
         rows.objects.filter(validation=validation).delete()
 
 
-def _report(validation: Validation, output: Path, dataset: Path) -> Report:
+def _report(validation: Validation, output: Path, question: Asked) -> Report:
     read, make = _MAKERS[validation.training_type]
-    question = asked.of(validation, dataset)
     answers = read(output, question)
     report = make(validation, question, answers)
-    report.faults = answers.faults
+    report.faults, report.unanswered = answers.faults, answers.unanswered
     if validation.compares and validation.finds_shapes:
         report.figures |= _at_score(report.figures, only_counts=validation.training_type == TrainingType.SEG)
     report.figures |= _remarks(question, answers)

@@ -160,19 +160,15 @@ def _another_score(validation: Validation, matrix: Matrix, choice: Choice) -> It
     best = validation.figures.get("best_score")
     if best is None or not validation.finds_shapes or round(best, 4) == round(choice.from_score, 4):
         return
-    from models_app.reports import choosing
-
-    there = choosing.matrix(validation, Choice(least=best))
-    gain = _f1(there) - _f1(matrix)
-    if gain >= GAIN:
-        numbers = {"score": f"{best:.3g}", "right": f"{there.right:,}", "n": f"{there.objects:,}"}
-        numbers |= {"false": f"{there.predictions - there.right:,}"}
+    right, false = validation.figures["best_TP"], validation.figures["best_FP"]
+    if _f1(right, matrix.objects, right + false) - _f1(matrix.right, matrix.objects, matrix.predictions) >= GAIN:
+        numbers = {"score": f"{best:.3g}", "right": f"{right:,}", "n": f"{matrix.objects:,}", "false": f"{false:,}"}
         text = _("From a score of %(score)s it would serve better: %(right)s of %(n)s found, %(false)s false alarms.")
         yield Advice("info", fluent(text % numbers), {"score": f"{best:.4f}"})
 
 
-def _f1(matrix: Matrix) -> float:
-    return 2 * matrix.right / max(1, matrix.objects + matrix.predictions)
+def _f1(right: int, there: int, said: int) -> float:
+    return 2 * right / max(1, there + said)
 
 
 def _confused(matrix: Matrix) -> Iterator[Advice]:

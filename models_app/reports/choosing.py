@@ -6,6 +6,7 @@ from collections import Counter
 from dataclasses import dataclass, replace
 from typing import Any
 
+from django.core.cache import cache
 from django.db.models import Case, Count, F, Q, QuerySet, Value, When
 from django.http import QueryDict
 
@@ -13,6 +14,7 @@ from models_app.models import FoundObject, Prediction, TruthObject, Validation
 from models_app.reports.counts import NOTHING, Matrix
 from projects_app.models import TrainingType
 
+KEPT = 3600  # seconds that a matrix at another score than the usual is used again
 SHOWN = ("wrong", "right", "tp", "fp", "fn")
 _NONE = Q(pk__in=())
 
@@ -77,7 +79,15 @@ def matrix(validation: Validation, choice: Choice) -> Matrix:
     """What was taken for what, at the score that was chosen."""
     if not validation.finds_shapes or is_usual(validation, choice):
         return Matrix.from_json(validation.figures.get("matrix", {}))
-    least = choice.from_score
+    key = f"matrix-{validation.pk}-{validation.job.ended_at}-{choice.from_score!r}".replace(" ", "_")
+    found: Matrix | None = cache.get(key)
+    if found is None:
+        found = _counted(validation, choice.from_score)
+        cache.set(key, found, KEPT)
+    return found
+
+
+def _counted(validation: Validation, least: float) -> Matrix:
     made = Matrix(list(validation.model.classes))
     found = FoundObject.objects.filter(_sure(least), validation=validation).order_by()
     cell = Case(When(is_right=True, then=F("label")), When(_is_free(least), then=F("mistaken")), default=Value(NOTHING))

@@ -153,9 +153,18 @@ class _Making:
         matrix = matrix_at(self.asked.classes, report.truth, report.found, least)
         figures: dict[str, Any] = {"n": len(report.truth), "min_score": least, "ref_IoU": self.iou}
         figures |= _pixel_figures(pixels, matrix.classes) if self.is_seg else self._precision()
-        scores = [score_of(one) for one in report.found]
-        figures["best_score"] = best_score(scores, [bool(one.is_right) for one in report.found], len(report.truth))
-        return figures | {"matrix": matrix.as_json()}
+        return figures | self._best() | {"matrix": matrix.as_json()}
+
+    def _best(self) -> dict[str, Any]:
+        """The score that serves best, and what is found and false from it on."""
+        found = self.report.found
+        best = best_score(
+            [score_of(one) for one in found], [bool(one.is_right) for one in found], len(self.report.truth)
+        )
+        if best is None:
+            return {}
+        right = [bool(one.is_right) for one in found if score_of(one) >= best]
+        return {"best_score": best, "best_TP": sum(right), "best_FP": len(right) - sum(right)}
 
     def _precision(self) -> dict[str, Any]:
         """COCO's figures, over the classes that occur in truth."""

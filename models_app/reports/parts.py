@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from datasets_app.rows import Row
 from kernels_app.contract.results import Fault
 from models_app.models import FoundObject, Prediction, TruthObject
 
@@ -14,13 +15,14 @@ NEARLY = 0.999  # so that what orders among equals never makes one more
 
 @dataclass
 class Report:
-    """Rows, and the figures computed from them; `is_of` fills in what every row needs."""
+    """Rows, and the figures computed from them. `unanswered`: images of which the kernel said nothing."""
 
     predictions: list[Prediction] = field(default_factory=list)
     truth: list[TruthObject] = field(default_factory=list)
     found: list[FoundObject] = field(default_factory=list)
     figures: dict[str, Any] = field(default_factory=dict)
     faults: list[Fault] = field(default_factory=list)
+    unanswered: list[Row] = field(default_factory=list)
 
 
 def between(value: object, low: float, high: float) -> float | None:

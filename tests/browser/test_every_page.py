@@ -12,8 +12,9 @@ NARROW = {"width": 390, "height": 844}
 PAGES = [
     "/", "/help/", "/password/", "models/", "models/?q=nothing", "models/train/", "models/{model}/", "validations/",
     "validations/start/{model}/", "validations/{validation}/", "validations/{validation}/images/{prediction}/",
-    "datasets/", "datasets/import/", "datasets/{dataset}/", "datasets/{dataset}/images/{image}/", "kernels/",
-    "kernels/{kernel}/", "jobs/", "jobs/{job}/", "settings/", "settings/types/", "settings/types/models/add/",
+    "validations/{validation}/?view=crops&show=wrong", "validations/{validation}/tables/summary.csv/",
+    "datasets/", "datasets/import/", "datasets/{dataset}/", "datasets/{dataset}/review/",
+    "datasets/{dataset}/images/{image}/", "kernels/", "kernels/{kernel}/", "jobs/", "jobs/{job}/", "settings/", "settings/types/", "settings/types/models/add/",
 ]  # fmt: skip
 
 

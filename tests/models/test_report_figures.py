@@ -188,6 +188,8 @@ def test_the_score_that_serves_best_has_the_highest_f1(make_shop):
     best = max(f1(n / 100) for n in range(101))
     assert f1(validation.figures["best_score"]) == pytest.approx(best)
     assert validation.figures["min_score"] == validation.figures["best_score"]
+    counts = independent_matches(truth, at_score(found, validation.figures["best_score"]))
+    assert (validation.figures["best_TP"], validation.figures["best_FP"]) == (counts["TP"], counts["FP"])
 
 
 # --- SEG against masks that others draw ------------------------------------------------------------------------------
