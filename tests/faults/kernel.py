@@ -232,6 +232,56 @@ def before_many_rows() -> None:
     (folder / "many.csv").write_text("step,a\n" + "".join(f"{n},{n / 7}\n" for n in range(100_000)))
 
 
+def before_probes() -> None:
+    """Try what a kernel has no business with, and what it has; each "done" or the error."""
+    import socket
+
+    folder, home, target = config_path().parent, config_path().parents[2], params["database"]
+
+    def connect(host: str, port: int) -> None:
+        socket.create_connection((host, port), timeout=2).close()
+
+    def database() -> None:
+        if target["host"]:
+            connect(target["host"], target["port"])
+        else:
+            Path(target["file"]).read_bytes()
+
+    tries = {
+        "reads the secret key": lambda: (home / "secret_key").read_text(),
+        "lists the portal's files": lambda: (home / "models").iterdir().__next__(),
+        "lists the kernels": lambda: list((home / "kernels").glob("*/kernel.toml"))[1],
+        "reads another run": lambda: (home / "runs" / str(params["other"]) / "launch.json").read_text(),
+        "reads how it was started": lambda: (folder / "launch.json").read_text(),
+        "forges how it ended": lambda: (folder / "exit.json").rename(folder / "exit.json.old"),
+        "takes the runner's lock": lambda: (folder / "runner.lock").read_text(),
+        "reaches the database": database,
+        "reaches the network": lambda: connect("169.254.169.254", 80),
+        "signals the portal": lambda: os.kill(int(params["victim"]), 0),
+        "sees the portal's processes": lambda: next(
+            p for p in Path("/proc").glob("[0-9]*/cmdline") if b"manage.py" in p.read_bytes()
+        ),
+        "reads the portal's code": lambda: (Path(os.environ["PYTHONPATH"]) / "trainportal" / "settings.py").read_text(),
+        "reads the portal's environment": lambda: {}[[k for k in os.environ if "DATABASE" in k or "SECRET" in k] == []],
+        "reads the shadow file": lambda: Path("/etc/shadow").read_text(),
+        "reads a file of a home folder": lambda: next(p for p in Path("/root").iterdir() if p.is_file()).read_bytes(),
+        "writes into its data": lambda: (config.dataset / "label.txt").open("a"),
+        "writes into its program": lambda: Path(__file__).open("a"),
+        "writes into the system": lambda: Path("/usr/probe").touch(),
+        "reads its data": lambda: (config.dataset / "label.txt").read_text(),
+        "writes its results": lambda: (config.output / "probe.txt").touch(),
+        "writes into its folder": lambda: (folder / "scratch").touch(),
+    }
+    found = {}
+    for what, attempt in tries.items():
+        try:
+            attempt()
+            found[what] = "done"
+        except Exception as error:
+            found[what] = repr(error)
+    keep(Path("probe.json"), json.dumps(found))
+
+
 def after_exit3() -> int:
     print("something is wrong", file=sys.stderr)
     return 3
