@@ -170,6 +170,8 @@ def status_context(job: Job) -> dict[str, object]:
         "most": queue.most_devices(),
         "worker_lives": bool(queue.alive_hosts()) if job.is_active else True,
         "grace": settings.JOB_GRACE,
+        "short": queue.shortest_of_disk() if job.state == State.QUEUED else None,
+        "floor": settings.JOB_DISK_FLOOR,
     }
 
 

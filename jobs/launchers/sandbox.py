@@ -55,9 +55,8 @@ def name() -> str:
         return ""
     why = fault()
     if why and settings.TRAINPORTAL_SANDBOX == NAME:
-        raise LaunchFailed(
-            _("Kernels of this installation run in a sandbox only, and it cannot be made: %(why)s") % {"why": why}
-        )
+        text = _("Kernels of this installation run in a sandbox only, and this host cannot make one: %(why)s")
+        raise LaunchFailed(text % {"why": why})
     return "" if why else NAME
 
 

@@ -22,6 +22,8 @@ SENTENCES: dict[str, str | Promise] = {
     "cancelled while waiting": gettext_lazy("Cancelled while it waited"),
     "cancelled": gettext_lazy("Cancelled"),
     "its runner was gone: a new one": gettext_lazy("Its supervisor was gone; a new one took over"),
+    "its runner was stuck: a new one": gettext_lazy("Its supervisor was stuck; a new one took over"),
+    "the machine was restarted": gettext_lazy("The machine was restarted"),
 }
 ACTORS: dict[str, str | Promise] = {"runner": gettext_lazy("the supervisor"), "worker": gettext_lazy("a worker")}
 ON_HOST = "worker on "

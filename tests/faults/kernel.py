@@ -249,7 +249,7 @@ def before_probes() -> None:
 
     tries = {
         "reads the secret key": lambda: (home / "secret_key").read_text(),
-        "lists the portal's files": lambda: (home / "models").iterdir().__next__(),
+        "lists the portal's files": lambda: next((home / "faults").iterdir()),
         "lists the kernels": lambda: list((home / "kernels").glob("*/kernel.toml"))[1],
         "reads another run": lambda: (home / "runs" / str(params["other"]) / "launch.json").read_text(),
         "reads how it was started": lambda: (folder / "launch.json").read_text(),
