@@ -34,7 +34,14 @@ SCHEMA = {
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption("--faults-seed", default="0", help="decides when things happen in the cases of tests/faults")
+    group = parser.getgroup("faults")
+    group.addoption("--faults-seed", default="0", help="decides when things happen in the cases of tests/faults")
+    group.addoption("--faults-shuffle", action="store_true", help="and in which order the cases come")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if config.getoption("--faults-shuffle", False):
+        random.Random(config.getoption("--faults-seed", "0")).shuffle(items)
 
 
 @pytest.fixture(scope="session")
@@ -46,7 +53,7 @@ def diary(django_db_setup, django_db_blocker) -> None:
 @pytest.fixture
 def dice(request) -> random.Random:
     """When things happen: the same for the same seed and case."""
-    return random.Random(f"{request.config.getoption('--faults-seed')}:{request.node.name}")
+    return random.Random(f"{request.config.getoption('--faults-seed', '0')}:{request.node.name}")
 
 
 @pytest.fixture
