@@ -33,24 +33,14 @@ ETC = (  # what programs look up; secrets of the installation may stand beside i
     "alternatives", "fonts", "group", "hosts", "ld.so.cache", "ld.so.conf", "ld.so.conf.d", "localtime", "magic",
     "mime.types", "nsswitch.conf", "OpenCL", "passwd", "ssl/certs", "timezone", "vulkan",
 )  # fmt: skip
-ENCLOSED = [
-    "--unshare-all",
-    "--new-session",
-    "--cap-drop",
-    "ALL",
-    "--proc",
-    "/proc",
-    "--dev",
-    "/dev",
-    "--tmpfs",
-    "/tmp",
-]
+OWN = ("--proc", "/proc", "--dev", "/dev", "--tmpfs", "/tmp")  # noqa: S108 (inside)
+ENCLOSED = ["--unshare-all", "--new-session", "--cap-drop", "ALL", *OWN]
 SYSTEM_BELOW = tuple(f"{place}/" for place in SYSTEM)
 PROBE_LIMIT = 20.0  # seconds
 
 
 def name() -> str:
-    """What encloses the kernels of this host: "bwrap", or "" where nothing does. Raises LaunchFailed where it has to."""
+    """What encloses the kernels here: "bwrap", or "" where nothing does. Raises LaunchFailed where something has to."""
     if settings.TRAINPORTAL_SANDBOX == "off":
         return ""
     why = fault()
@@ -62,7 +52,7 @@ def name() -> str:
 
 @cache
 def fault() -> str:
-    """Why bubblewrap does not work here; empty where it does. Tried once a process: it takes a hundredth of a second."""
+    """Why bubblewrap does not work here; empty where it does. Tried once a process, in a hundredth of a second."""
     try:
         argv = ["bwrap", *ENCLOSED, *_system(), "--", "/bin/true"]
         done = subprocess.run(argv, capture_output=True, text=True, timeout=PROBE_LIMIT, check=False)
@@ -72,7 +62,7 @@ def fault() -> str:
 
 
 def enclose(launch: Launch) -> Launch:
-    """The same program inside. "{lock}" stands for the lock's open file, which the sandbox holds while anything lives."""
+    """The same program inside. "{lock}": the lock's open file, which the sandbox holds while anything in it lives."""
     folder = launch.folder
     scratch = folder / "tmp" / SCRATCH
     scratch.mkdir(parents=True, exist_ok=True)
@@ -122,7 +112,7 @@ def _links_lead_to(folder: Path) -> list[Path]:
 
 
 def _without_home() -> list[str]:
-    """Where the portal's files lie below the system's or Python's they are covered: what is given of them comes after."""
+    """The portal's files are covered where they lie below what is bound: what is given of them comes after."""
     home = settings.TRAINPORTAL_HOME
     tops = [Path(place) for place in SYSTEM] + _python()
     return ["--tmpfs", str(home)] if any(home.is_relative_to(top) for top in tops) else []

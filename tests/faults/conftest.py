@@ -58,7 +58,7 @@ def dice(request) -> random.Random:
 
 @pytest.fixture
 def on_postgresql() -> None:
-    """For cases of a database that is a server; it comes first among a case's fixtures, so that a skip costs nothing."""
+    """For cases of a server; it comes first among the fixtures, so that a skip costs nothing."""
     if connection.vendor != "postgresql":
         pytest.skip("a case of PostgreSQL")
 
@@ -80,8 +80,13 @@ def shop(transactional_db, project, dev, tmp_path, kernel_toml) -> Shop:
     package = {
         "kernel.toml": ('name = "faults"\nversion = "1"\n' + kernel_toml).encode(),
         "model_schema.json": json.dumps(SCHEMA).encode(),
-        "train.py": (REPOSITORY / "tests" / "faults" / "kernel.py").read_bytes(),
     }
+    for place, name in (
+        ("train.py", "kernel.py"),
+        ("parts.py", "kernel_parts.py"),
+        ("hostile.py", "kernel_hostile.py"),
+    ):
+        package[place] = (REPOSITORY / "tests" / "faults" / name).read_bytes()
     kernel = registry.register(package, is_bundled=True)
     model_type = ModelType.objects.get(project=project, training_type="CL")
     return Shop(project, dev, model_type, kernel, found["train"], found["val"])

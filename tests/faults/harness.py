@@ -1,4 +1,4 @@
-"""The portal of one case: real web, workers, runners and kernels on the test's own database, and what is done to them."""
+"""The portal of one case: real processes on the test's own database, and what is done to them."""
 
 from __future__ import annotations
 

@@ -99,9 +99,7 @@ def _tell(tallies: list[Tally], seed: int) -> int:
     survived, failed = sum(sum(t.survived.values()) for t in tallies), sum(len(t.failed) for t in tallies)
     for tally in tallies:
         fewest = min(tally.survived.values(), default=0)
-        print(
-            f"{tally.database}: {tally.rounds} rounds, {len(tally.survived)} cases, each survived {fewest} times or more"
-        )
+        print(f"{tally.database}: {tally.rounds} rounds, {len(tally.survived)} cases, each {fewest} times at least")
         for name, of_seed in tally.failed:
             print(f"  failed with seed {of_seed}: {name}")
     print(f"seed {seed}: {survived} of {survived + failed} survived")
