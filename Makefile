@@ -5,7 +5,9 @@ PY := $(VENV)/bin/python
 PORT ?= 8000
 TESTS ?=
 
-.PHONY: run test check bench bench-kernels messages vendor clean
+MINUTES ?= 30
+
+.PHONY: run test check bench bench-kernels faults messages vendor clean
 
 $(VENV)/.installed: pyproject.toml
 	@command -v $(PYTHON) >/dev/null 2>&1 || { echo "This needs Python 3.11: set PYTHON=... to where it is."; exit 1; }
@@ -35,6 +37,9 @@ bench: $(VENV)/.installed
 
 bench-kernels: $(VENV)/.installed
 	@$(PY) -m bench.kernels
+
+faults: $(VENV)/.installed
+	@$(PY) -m tests.faults.soak --minutes $(MINUTES)
 
 messages: $(VENV)/.installed
 	@$(PY) manage.py makemessages -l ko --no-obsolete --no-wrap -i '.venv/*' -i 'var/*' -i 'node_modules/*' -i 'tests/*'

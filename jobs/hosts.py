@@ -12,6 +12,8 @@ from django.conf import settings
 
 from jobs import clock
 from jobs.enclosure import processes
+from jobs.launchers import sandbox
+from jobs.launchers.errors import LaunchFailed
 from jobs.models import DeviceKind, Host
 
 # How long a thread of a kernel waits awake for the next piece of work. Measured on 2 cores with small convolutions:
@@ -20,6 +22,7 @@ from jobs.models import DeviceKind, Host
 SPIN = "3000"
 # What a container may take, as it sees itself: of control groups version 2 and 1.
 MEMORY_LIMITS = ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes")
+DRIVER_FILES = ("/dev/nvidiactl", "/dev/nvidia-uvm", "/dev/nvidia-uvm-tools", "/dev/nvidia-caps")
 
 OOM_COUNTERS = ("/proc/vmstat", "/sys/fs/cgroup/memory.events")
 
@@ -41,10 +44,18 @@ def beat() -> Host:
         "cores": os.cpu_count() or 1,
         "memory_bytes": memory_bytes(),
         "free_bytes": shutil.disk_usage(settings.TRAINPORTAL_HOME).free,
+        "sandbox": _sandbox(),
         "seen_at": clock.now(),
     }
     host, _created = Host.objects.update_or_create(name=name(), defaults=facts)
     return host
+
+
+def _sandbox() -> str:
+    """What encloses kernels here; nothing where it should and cannot, which a start will say."""
+    with contextlib.suppress(LaunchFailed):
+        return sandbox.name()
+    return ""
 
 
 @cache
@@ -59,6 +70,27 @@ def gpu_names() -> tuple[str, ...]:
     try:
         count = pynvml.nvmlDeviceGetCount()
         return tuple(str(pynvml.nvmlDeviceGetName(pynvml.nvmlDeviceGetHandleByIndex(n))) for n in range(count))
+    finally:
+        pynvml.nvmlShutdown()
+
+
+def gpu_files(devices: list[int]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """The device files of these GPUs and of the driver, and the GPUs' own names; nothing on a machine without one.
+
+    Numbers count what a process can see, so one that sees some of the GPUs alone has to call them by name.
+    """
+    import pynvml
+
+    if not devices or not gpu_names():
+        return (), ()
+    try:
+        pynvml.nvmlInit()
+    except pynvml.NVMLError:
+        return (), ()
+    try:
+        handles = [pynvml.nvmlDeviceGetHandleByIndex(device) for device in devices]
+        files = [f"/dev/nvidia{pynvml.nvmlDeviceGetMinorNumber(handle)}" for handle in handles]
+        return (*files, *DRIVER_FILES), tuple(str(pynvml.nvmlDeviceGetUUID(handle)) for handle in handles)
     finally:
         pynvml.nvmlShutdown()
 

@@ -31,13 +31,19 @@ class Cancelled(Exception):
 
 @dataclass(frozen=True)
 class Launch:
-    """What a launcher starts. `folder`: the run folder; `output`: the `model_write_path` that the ingest watches."""
+    """What a launcher starts. `folder`: the run folder; `output`: the `model_write_path` that the ingest watches.
+
+    `readable`: what it reads beside its run folder; `gpus`: the device files that it may open, and the names of its
+    GPUs that hold wherever it sees no others. For a launcher that encloses it.
+    """
 
     argv: list[str]
     environment: dict[str, str]
     folder: Path
     output: Path
     project_key: str = field(repr=False)
+    readable: tuple[Path, ...] = ()
+    gpus: tuple[tuple[str, ...], tuple[str, ...]] = ((), ())
 
 
 @dataclass(frozen=True)

@@ -52,7 +52,8 @@ def _silent(host: Host | None) -> QuerySet[Job]:
 
 def _adopt(job: Job, host: Host, watch: Watch) -> bool:
     if locks.is_held(runfolder.of(job) / runfolder.RUNNER_LOCK):
-        log.warning("the runner of job %s is late, but alive", job.pk)
+        if not watch.unchanged(("late", job.pk), job.epoch):  # said once
+            log.warning("the runner of job %s is late, but alive", job.pk)
         return False
     if not _take_over(job):
         return False

@@ -59,11 +59,7 @@ class Queue:
         if not self.alive:
             return _("No worker is running, so nothing starts.")
         if all(queue.is_short_of_disk(host) for host in self.alive):
-            text = _(
-                "No machine has the %(size)s of free disk that must be there before anything starts. "
-                "Delete models, runs or datasets that nobody needs."
-            )
-            return text % {"size": filesizeformat(settings.JOB_DISK_FLOOR)}
+            return self._no_disk(max(self.alive, key=lambda host: host.free_bytes))
         if not job.devices:
             return self._of_a_function(job)
         if job.devices > max(host.devices for host in self.alive):
@@ -75,6 +71,14 @@ class Queue:
         if blocker := self._blocker(job):
             return self._kept_free(job, blocker)
         return _("It starts in a moment, by itself.")
+
+    def _no_disk(self, host: Host) -> str:
+        text = _(
+            "The disk of %(host)s is nearly full: %(free)s are free, and nothing starts below %(floor)s. "
+            "Delete models or datasets that nobody needs; then it starts by itself."
+        )
+        sizes = {"free": filesizeformat(host.free_bytes), "floor": filesizeformat(settings.JOB_DISK_FLOOR)}
+        return text % ({"host": host.name} | sizes)
 
     def _of_a_function(self, job: Job) -> str:
         limit = settings.JOB_FUNCTIONS

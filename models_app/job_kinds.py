@@ -55,7 +55,7 @@ class Training:
         launching.write_config(
             job, folder, operation="training", model_id=model.pk, validation_id=None, base=base, resume=resume
         )
-        return launching.launch(job, folder, model.kernel)
+        return launching.launch(job, folder, model.kernel, base)
 
     def check(self, job: Job, folder: Path) -> list[str]:
         model = _model(job)
@@ -115,7 +115,7 @@ class Validating:
             base=model.folder,
             resume=False,
         )
-        return launching.launch(job, folder, validation.kernel)
+        return launching.launch(job, folder, validation.kernel, model.folder)
 
     def check(self, job: Job, folder: Path) -> list[str]:
         validation = _validation(job)
@@ -220,5 +220,6 @@ def _complaints(folder: Path, operation: str, model: TrainedModel) -> list[str]:
 
 
 def drop_run(job: Job) -> None:
-    """Free the run folder of a job that is deleted."""
-    shutil.rmtree(runfolder.of(job), ignore_errors=True)
+    """Free the run folders of a job that is deleted."""
+    for folder in runfolder.all_of(job):
+        shutil.rmtree(folder, ignore_errors=True)

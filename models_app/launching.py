@@ -50,8 +50,11 @@ def write_config(
     ).write(folder / runfolder.CONFIG)
 
 
-def launch(job: Job, folder: Path, kernel: Kernel) -> Launch:
-    """A process kernel: `python train.py <config>`, as ranks of torchrun where it has several devices."""
+def launch(job: Job, folder: Path, kernel: Kernel, base: Path | None) -> Launch:
+    """A process kernel: `python train.py <config>`, as ranks of torchrun where it has several devices.
+
+    `base`: the folder of the model that it starts from or judges.
+    """
     program = [str(kernel.folder / "train.py"), str(folder / runfolder.CONFIG)]
     ranks = (
         ["-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={job.devices}"] if job.devices > 1 else []
@@ -63,12 +66,15 @@ def launch(job: Job, folder: Path, kernel: Kernel) -> Launch:
         environment["OMP_NUM_THREADS"] = str(max(1, int(environment["OMP_NUM_THREADS"]) // job.devices))
     if settings.TRAINPORTAL_WEIGHTS_DIR:
         environment["TRAINPORTAL_WEIGHTS_DIR"] = settings.TRAINPORTAL_WEIGHTS_DIR
+    weights = [Path(settings.TRAINPORTAL_WEIGHTS_DIR)] if settings.TRAINPORTAL_WEIGHTS_DIR else []
     return Launch(
         argv=[sys.executable, *ranks, *program],
         environment=environment,
         folder=folder,
         output=folder / runfolder.OUTPUT,
         project_key=job.run_key,
+        readable=(kernel.folder, *([base] if base else []), *weights),
+        gpus=hosts.gpu_files(devices),
     )
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from csp.constants import NONCE, NONE, SELF
 from django.utils.translation import gettext_lazy as _
-from environs import Env
+from environs import Env, validate
 
 from trainportal import secret
 
@@ -20,6 +20,7 @@ ALLOWED_HOSTS = env.list("TRAINPORTAL_HOSTS", ["localhost", "127.0.0.1", "[::1]"
 TRAINPORTAL_TLS = env.bool("TRAINPORTAL_TLS", False)
 TRAINPORTAL_HOST_NAME = env.str("TRAINPORTAL_HOST_NAME", os.uname().nodename)
 TRAINPORTAL_CPU_SLOTS = env.int("TRAINPORTAL_CPU_SLOTS", 1)
+TRAINPORTAL_SANDBOX = env.str("TRAINPORTAL_SANDBOX", "auto", validate=validate.OneOf(["auto", "bwrap", "off"]))
 TRAINPORTAL_WEIGHTS_DIR = env.str("TRAINPORTAL_WEIGHTS_DIR", "")
 TRAINPORTAL_RETENTION_DAYS = env.int("TRAINPORTAL_RETENTION_DAYS", 7)  # of uploads nobody imported
 SECRET_KEY = env.str("TRAINPORTAL_SECRET_KEY", "") or secret.read_or_make(TRAINPORTAL_HOME / "secret_key")

@@ -17,7 +17,7 @@ from django.utils.translation import gettext_noop as _
 from jobs import hosts, locks
 from jobs.enclosure import processes
 from jobs.kinds import Launch
-from jobs.launchers import shim
+from jobs.launchers import sandbox, shim
 from jobs.launchers.errors import LaunchFailed, Lost
 from jobs.said import Said
 
@@ -31,15 +31,18 @@ def find(folder: Path, attempt: int | None = None) -> dict[str, Any] | None:
     if order is None or (attempt is not None and order.get("attempt") != attempt):
         return None
     started = locks.is_held(folder / shim.LOCK) or (folder / shim.EXIT).exists()
-    return _handle(folder) if started else None
+    return _handle(folder, order.get("sandbox", "")) if started else None
 
 
 def start(launch: Launch, *, attempt: int, grace: float, log_limit: int = 0, host: str = "") -> dict[str, Any]:
     """Start the program below `launch.folder`."""
     clear(launch.folder)
+    enclosed = sandbox.name()
+    program = sandbox.enclose(launch) if enclosed else launch
     order = {
-        "argv": launch.argv,
-        "environment": launch.environment,
+        "argv": program.argv,
+        "environment": program.environment,
+        "sandbox": enclosed,
         "cwd": str(launch.folder),
         "grace": grace,
         "attempt": attempt,
@@ -59,7 +62,7 @@ def start(launch: Launch, *, attempt: int, grace: float, log_limit: int = 0, hos
             env={"PATH": os.environ.get("PATH", os.defpath)},
         )
     _await_start(launch.folder, process)
-    return _handle(launch.folder)
+    return _handle(launch.folder, enclosed)
 
 
 def poll(handle: dict[str, Any]) -> int | None:
@@ -122,8 +125,8 @@ def clear(folder: Path) -> None:
         draft.unlink(missing_ok=True)
 
 
-def _handle(folder: Path) -> dict[str, Any]:
-    return {"launcher": NAME, "folder": str(folder)}
+def _handle(folder: Path, enclosed: str) -> dict[str, Any]:
+    return {"launcher": NAME, "folder": str(folder), "sandbox": enclosed}
 
 
 def _await_start(folder: Path, process: subprocess.Popen[bytes]) -> None:

@@ -30,6 +30,8 @@ SENTENCES: dict[str, str | Promise] = {
     "moved to the front": gettext_lazy("Moved to the front of the queue"),
     "moved back to its place": gettext_lazy("Moved back to its place in the queue"),
     "its runner was gone: a new one": gettext_lazy("Its supervisor was gone; a new one took over"),
+    "its runner was stuck: a new one": gettext_lazy("Its supervisor was stuck; a new one took over"),
+    "the machine was restarted": gettext_lazy("The machine was restarted"),
 }
 ACTORS: dict[str, str | Promise] = {"runner": gettext_lazy("the supervisor"), "worker": gettext_lazy("a worker")}
 ON_HOST = "worker on "

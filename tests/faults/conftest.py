@@ -34,7 +34,14 @@ SCHEMA = {
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption("--faults-seed", default="0", help="decides when things happen in the cases of tests/faults")
+    group = parser.getgroup("faults")
+    group.addoption("--faults-seed", default="0", help="decides when things happen in the cases of tests/faults")
+    group.addoption("--faults-shuffle", action="store_true", help="and in which order the cases come")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if config.getoption("--faults-shuffle", False):
+        random.Random(config.getoption("--faults-seed", "0")).shuffle(items)
 
 
 @pytest.fixture(scope="session")
@@ -46,12 +53,12 @@ def diary(django_db_setup, django_db_blocker) -> None:
 @pytest.fixture
 def dice(request) -> random.Random:
     """When things happen: the same for the same seed and case."""
-    return random.Random(f"{request.config.getoption('--faults-seed')}:{request.node.name}")
+    return random.Random(f"{request.config.getoption('--faults-seed', '0')}:{request.node.name}")
 
 
 @pytest.fixture
 def on_postgresql() -> None:
-    """For cases of a database that is a server; it comes first among a case's fixtures, so that a skip costs nothing."""
+    """For cases of a server; it comes first among the fixtures, so that a skip costs nothing."""
     if connection.vendor != "postgresql":
         pytest.skip("a case of PostgreSQL")
 
@@ -73,8 +80,13 @@ def shop(transactional_db, project, dev, tmp_path, kernel_toml) -> Shop:
     package = {
         "kernel.toml": ('name = "faults"\nversion = "1"\n' + kernel_toml).encode(),
         "model_schema.json": json.dumps(SCHEMA).encode(),
-        "train.py": (REPOSITORY / "tests" / "faults" / "kernel.py").read_bytes(),
     }
+    for place, name in (
+        ("train.py", "kernel.py"),
+        ("parts.py", "kernel_parts.py"),
+        ("hostile.py", "kernel_hostile.py"),
+    ):
+        package[place] = (REPOSITORY / "tests" / "faults" / name).read_bytes()
     kernel = registry.register(package, is_bundled=True)
     model_type = ModelType.objects.get(project=project, training_type="CL")
     return Shop(project, dev, model_type, kernel, found["train"], found["val"])

@@ -1,4 +1,4 @@
-"""The portal of one case: real web, workers, runners and kernels on the test's own database, and what is done to them."""
+"""The portal of one case: real processes on the test's own database, and what is done to them."""
 
 from __future__ import annotations
 
@@ -68,6 +68,7 @@ class Portal:
             "DJANGO_SETTINGS_MODULE": "tests.faults.settings", "TRAINPORTAL_HOME": str(self.home),
             "DATABASE_URL": self._database_url(), "TRAINPORTAL_SECRET_KEY": settings.SECRET_KEY,
             "TRAINPORTAL_HOST_NAME": host, "TRAINPORTAL_LOG_LEVEL": "WARNING",
+            "TRAINPORTAL_SANDBOX": os.environ.get("FAULTS_SANDBOX", "auto"),
         } | self.more  # fmt: skip
 
     def worker(self, host: str = "alpha", *, queue: bool = False, **more: str) -> subprocess.Popen[bytes]:

@@ -189,35 +189,31 @@ def _less(some: list, others: list) -> list:
 def keep_diary() -> None:
     """Let the database note every change of a state or an epoch, and every change of a job that had ended."""
     ended = ", ".join(f"'{state}'" for state in TERMINAL)
-    columns = [field.column for field in Job._meta.concrete_fields]
+    moved = f"OLD.state <> NEW.state OR OLD.epoch <> NEW.epoch OR OLD.state IN ({ended})"
+    columns = "job INTEGER, old TEXT, new TEXT, old_epoch INTEGER, new_epoch INTEGER"
+    values = "(OLD.id, OLD.state, NEW.state, OLD.epoch, NEW.epoch)"
+    note = f"INSERT INTO {DIARY} (job, old, new, old_epoch, new_epoch) VALUES {values};"
+    if connection.vendor == "sqlite":
+        changed = " OR ".join(
+            f'OLD."{field.column}" IS NOT NEW."{field.column}"' for field in Job._meta.concrete_fields
+        )
+        statements = [
+            f"CREATE TABLE IF NOT EXISTS {DIARY} (id INTEGER PRIMARY KEY AUTOINCREMENT, {columns})",
+            f"CREATE TRIGGER IF NOT EXISTS {DIARY}_trigger AFTER UPDATE ON jobs_job "
+            f"WHEN ({moved}) AND ({changed}) BEGIN {note} END",
+        ]
+    else:
+        statements = [
+            f"CREATE TABLE IF NOT EXISTS {DIARY} (id BIGSERIAL PRIMARY KEY, {columns})",
+            f"CREATE OR REPLACE FUNCTION {DIARY}_note() RETURNS trigger LANGUAGE plpgsql AS "
+            f"$$ BEGIN {note} RETURN NULL; END $$",
+            f"DROP TRIGGER IF EXISTS {DIARY}_trigger ON jobs_job",
+            f"CREATE TRIGGER {DIARY}_trigger AFTER UPDATE ON jobs_job FOR EACH ROW "
+            f"WHEN (({moved}) AND OLD IS DISTINCT FROM NEW) EXECUTE FUNCTION {DIARY}_note()",
+        ]
     with connection.cursor() as cursor:
-        if connection.vendor == "sqlite":
-            changed = " OR ".join(f'OLD."{column}" IS NOT NEW."{column}"' for column in columns)
-            cursor.execute(
-                f"CREATE TABLE IF NOT EXISTS {DIARY} (id INTEGER PRIMARY KEY AUTOINCREMENT, job INTEGER, old TEXT, "
-                "new TEXT, old_epoch INTEGER, new_epoch INTEGER)"
-            )
-            cursor.execute(
-                f"CREATE TRIGGER IF NOT EXISTS {DIARY}_trigger AFTER UPDATE ON jobs_job WHEN OLD.state <> NEW.state OR "
-                f"OLD.epoch <> NEW.epoch OR (OLD.state IN ({ended}) AND ({changed})) BEGIN INSERT INTO {DIARY} (job, "
-                "old, new, old_epoch, new_epoch) VALUES (OLD.id, OLD.state, NEW.state, OLD.epoch, NEW.epoch); END"
-            )
-            return
-        cursor.execute(
-            f"CREATE TABLE IF NOT EXISTS {DIARY} (id BIGSERIAL PRIMARY KEY, job BIGINT, old TEXT, new TEXT, "
-            "old_epoch INTEGER, new_epoch INTEGER)"
-        )
-        cursor.execute(
-            f"CREATE OR REPLACE FUNCTION {DIARY}_note() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN INSERT INTO {DIARY} "
-            "(job, old, new, old_epoch, new_epoch) VALUES (OLD.id, OLD.state, NEW.state, OLD.epoch, NEW.epoch); "
-            "RETURN NULL; END $$"
-        )
-        cursor.execute(f"DROP TRIGGER IF EXISTS {DIARY}_trigger ON jobs_job")
-        cursor.execute(
-            f"CREATE TRIGGER {DIARY}_trigger AFTER UPDATE ON jobs_job FOR EACH ROW WHEN (OLD.state <> NEW.state OR "
-            f"OLD.epoch <> NEW.epoch OR (OLD.state IN ({ended}) AND OLD IS DISTINCT FROM NEW)) "
-            f"EXECUTE FUNCTION {DIARY}_note()"
-        )
+        for statement in statements:
+            cursor.execute(statement)
 
 
 def forget_diary() -> None:

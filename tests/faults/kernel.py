@@ -6,24 +6,22 @@ numbers are not the same inside a sandbox), what (`e`), when (`t`, of the clock 
 
 from __future__ import annotations
 
-import json
 import os
 import signal
 import subprocess
 import sys
 import threading
 import time
-import uuid
 from pathlib import Path
 
-from kernels_app.contract.config import TrainingConfig, config_path
+import hostile
+from parts import NAME, behaviour, config, keep, params, say, status, stopping
+
+from kernels_app.contract.config import config_path
 from kernels_app.contract.metrics import MetricsWriter, cut_back
 from kernels_app.contract.results import CHECKPOINT, METRICS, RESUME
-from kernels_app.contract.settings import ModelSettings
-from kernels_app.contract.status import StatusWriter
 
 BEAT = 0.05
-NAME = uuid.uuid4().hex[:8]
 CHILD = """
 import json, os, signal, sys, time
 signal.signal(signal.SIGTERM, signal.SIG_IGN)
@@ -33,30 +31,11 @@ while time.monotonic() < end:
     time.sleep(0.05)
 """
 
-config = TrainingConfig.read(config_path())
-params = ModelSettings.read(Path(config.training_config_file)).training_params
-status = StatusWriter(config)
-behaviour = params.get("behaviour", "good")
-stopping = threading.Event()
-
-
-def say(event: str, **more: object) -> None:
-    line = {"k": NAME, "e": event, "t": time.monotonic()} | more
-    os.write(1, ("@" + json.dumps(line) + "\n").encode())
-
 
 def beat() -> None:
     while True:
         time.sleep(BEAT)
         say("beat")
-
-
-def keep(place: Path, text: str) -> None:
-    path = config.output / place
-    path.parent.mkdir(parents=True, exist_ok=True)
-    draft = path.with_name(f".{path.name}.tmp")
-    draft.write_text(text)
-    draft.replace(path)
 
 
 def train() -> None:
@@ -95,7 +74,7 @@ def main() -> int:
     if behaviour in ("forks_and_ignores", "leaves_daemon"):
         fork_away()
     code = 0
-    before = globals().get(f"before_{behaviour}")
+    before = globals().get(f"before_{behaviour}") or getattr(hostile, f"before_{behaviour}", None)
     if before:
         code = before() or 0
     train()
@@ -145,91 +124,18 @@ def after_done_when_told() -> int:
     return 0
 
 
-def before_floods() -> None:
-    """A hundred times the limit of its log: many lines, one that does not end, and bytes that are no text."""
-    os.write(1, b"the first line\n")
-    block = b"".join(b"%08d a line of a log that goes on and on and on and on\n" % n for n in range(1000))
-    for _ in range(1000):
-        os.write(1, block)
-    for _ in range(20):
-        os.write(1, b"x" * 2**20)
-    os.write(1, b"\n\x1b[2J\x1b]52;c;aGk=\x07\xff\xfe\x00\r50 %\r100 %\n")
-
-
 def after_floods() -> int:
     good()
     os.write(1, b"the last line\n")
     return 0
 
 
-def before_fills() -> None:
-    threading.Thread(target=fill, daemon=True).start()
-
-
-def fill() -> None:
-    with (config.output / "large.bin").open("wb") as file:
-        for _ in range(40):
-            file.write(os.urandom(2**18))
-            file.flush()
-            time.sleep(0.05)
-
-
-def before_links() -> None:
-    config.output.mkdir(parents=True, exist_ok=True)
-    (config.output / "secret.txt").symlink_to("/etc/passwd")
-    (config.output / "up.txt").symlink_to("../../../secret_key")
-    (config.output / "home").symlink_to(config_path().parents[2])
-    (config.output / "inside.txt").symlink_to("model.onnx")
-    (config.output / "circle.txt").symlink_to("circle.txt")
-
-
 def after_links_its_checkpoint() -> int:
-    before_links()
+    hostile.before_links()
     (config.output / CHECKPOINT).unlink()
     (config.output / CHECKPOINT).symlink_to("/etc/passwd")
     done()
     return 0
-
-
-def before_bad_status() -> None:
-    key = config.project_key
-    with Path(config.status_file).open("ab") as file:
-        for line in (
-            b"this is no JSON", b"[1, 2]", b'{"cmd": "training_status", "project_key": "another", "status": "training_error"}',
-            b"[" * 100_000, b"x" * 2**20, b"\xff\xfe\x00", b'{"project_key": "%s", "status": "training_party"}' % key.encode(),
-            b'{"project_key": "%s"}' % key.encode(),
-        ):  # fmt: skip
-            file.write(line + b"\n")
-        for percentage in (b"1e9", b"NaN", b"-5", b"Infinity", b'"many"', b"[1]", b"1" + b"0" * 400):
-            file.write(
-                b'{"cmd": "training_status", "project_key": "%s", "status": "training_ing", "percentage": %s, "step": %s}\n'
-                % (key.encode(), percentage, percentage)
-            )
-
-
-def before_bad_metrics() -> None:
-    folder = config.output / METRICS
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / "gaps.csv").write_text("step,a\n1,nan\nrubbish\n2,inf\nx,y\n3,4\n,5\n\n1,2,3\n")
-    (folder / "crlf.csv").write_bytes(b"\xef\xbb\xbfstep, a\r\n1, 2\r\n2, 3\r\n")
-    (folder / "unended.csv").write_text("step,a\n1,1\n2,2")
-    (folder / "header.csv").write_text("step,a\n")
-    (folder / "utf16.csv").write_bytes("step,a\n1,2\n".encode("utf-16"))
-    (folder / "wide.csv").write_text(
-        ",".join(["step", *(f"c{n}" for n in range(70))]) + "\n" + ",".join("1" for _ in range(65))
-    )
-    (folder / "link.csv").symlink_to("gaps.csv")
-    os.mkfifo(folder / "pipe.csv")
-    (folder / "replaced.csv").write_text("step,a\n1,2\n2,3\n3,4\n")
-    time.sleep(0.4)
-    (folder / ".draft").write_text("step,b\n5,6\n")
-    (folder / ".draft").replace(folder / "replaced.csv")
-
-
-def before_many_rows() -> None:
-    folder = config.output / METRICS
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / "many.csv").write_text("step,a\n" + "".join(f"{n},{n / 7}\n" for n in range(100_000)))
 
 
 def after_exit3() -> int:

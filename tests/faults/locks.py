@@ -14,7 +14,7 @@ PIDFD_GETFD = 438
 @contextlib.contextmanager
 def taken_from(pid: int, name: str) -> Iterator[None]:
     """Hold what `pid` has open under this name as well, lock included."""
-    theirs = next(int(fd.name) for fd in Path(f"/proc/{pid}/fd").iterdir() if os.path.basename(os.readlink(fd)) == name)
+    theirs = next(int(fd.name) for fd in Path(f"/proc/{pid}/fd").iterdir() if fd.readlink().name == name)
     pidfd = os.pidfd_open(pid)
     mine = ctypes.CDLL(None, use_errno=True).syscall(PIDFD_GETFD, pidfd, theirs, 0)
     os.close(pidfd)

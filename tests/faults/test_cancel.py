@@ -1,4 +1,4 @@
-"""Cancelling: in every state, twice, by two, while the end comes, with and without a runner, against a kernel that resists."""
+"""Cancelling: in every state, twice, by two, while the end comes, without a runner, against a kernel that resists."""
 
 from __future__ import annotations
 

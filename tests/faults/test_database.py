@@ -119,7 +119,7 @@ def test_f53_four_workers_and_a_busy_web_on_one_sqlite_never_say_that_it_is_lock
 
 @pytest.fixture
 def browse(portal, alice, client_of):
-    """A web server, and two people who look at pages all the time; what they were answered, when they are told to end."""
+    """A web server, and two people who look at pages all the time; what they were answered, in the end."""
     import threading
     import urllib.error
     import urllib.request

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+
 import psutil
 import pytest
 
@@ -45,10 +47,8 @@ def test_f38_a_hundred_thousand_rows_at_once_are_read_with_little_memory(portal)
 
     def has_ended() -> bool:
         nonlocal most
-        try:
+        with contextlib.suppress(psutil.Error):
             most = max(most, psutil.Process(runner).memory_info().rss)
-        except psutil.Error:
-            pass
         job.refresh_from_db()
         return not job.is_active
 

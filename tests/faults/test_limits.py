@@ -83,7 +83,7 @@ def test_f40_a_run_that_takes_too_much_of_the_disk_is_stopped(portal):
     assert job.message.endswith("a run may take 3.0\xa0MB.")
 
 
-def test_f40b_a_host_with_little_room_starts_nothing_until_there_is_more(portal):
+def test_f40b_a_host_with_little_room_starts_nothing_until_there_is_more(portal, settings, client_of):
     portal.deadlines["DISK_FLOOR"] = 2**60
     first = portal.worker()
     job = portal.train(steps=3)
@@ -91,6 +91,8 @@ def test_f40b_a_host_with_little_room_starts_nothing_until_there_is_more(portal)
     portal.wait("its second word", lambda: _has_spoken_again())
     job.refresh_from_db()
     assert job.state == State.QUEUED
+    settings.JOB_DISK_FLOOR = 2**60
+    assert "nothing starts below" in client_of(portal.shop.user).get(job.get_absolute_url()).content.decode()
     first.terminate()
     first.wait()
     portal.deadlines["DISK_FLOOR"] = 1

@@ -70,7 +70,7 @@ def test_f17c_a_host_whose_worker_alone_is_gone_keeps_its_trainings(portal, two_
 def test_f18b_a_database_that_was_away_for_longer_than_a_host_may_be_gives_nobody_up(
     on_postgresql, portal, proxied, two_hosts
 ):
-    alpha, job = two_hosts
+    _alpha, job = two_hosts
     with portal.outage():
         time.sleep(2 * portal.deadlines["HOST_LOST"])
     portal.until(job, State.SUCCEEDED)
@@ -78,7 +78,7 @@ def test_f18b_a_database_that_was_away_for_longer_than_a_host_may_be_gives_nobod
 
 
 def test_f42_a_clock_set_forward_or_back_ends_nothing_and_moves_nothing(portal, two_hosts):
-    alpha, job = two_hosts
+    _alpha, job = two_hosts
     for shift in (3600, -3600, 0):
         step = fresh(job).step or 0
         portal.file("clock", str(shift))

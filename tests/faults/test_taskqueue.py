@@ -73,7 +73,7 @@ def test_f09_a_queue_whose_idle_workers_are_killed_is_noticed_and_replaced(porta
 
 
 def test_f11_a_monitor_that_is_killed_loses_no_effect_and_doubles_none(portal, cluster):
-    worker, _main, _sentinel, _workers, monitor, _pusher = cluster
+    _worker, _main, _sentinel, _workers, monitor, _pusher = cluster
     monitor.kill()
     job = portal.train(steps=3)
     portal.until(job, State.SUCCEEDED)
@@ -176,7 +176,7 @@ def upload(tmp_path):
 
 
 def test_f08_a_storm_of_dispatchers_gives_no_device_twice_and_loses_none(portal):
-    """Three processes of six threads each, on one host of two devices: every job once, every device to one at a time."""
+    """Three processes of six threads, one host of two devices: every job once, every device to one at a time."""
     from tests.faults import storm
 
     jobs = [portal.train(devices=1 + n % 2) for n in range(16)]

@@ -59,6 +59,7 @@ class Script:
 @pytest.fixture
 def script_kind(settings):
     settings.JOB_POLL, settings.JOB_GRACE = 0.05, 3.0
+    settings.TRAINPORTAL_SANDBOX = "off"  # what these programs write beside their results is looked at
     kind = Script()
     kinds.register(kind)
     yield kind
@@ -98,8 +99,9 @@ def run(submit, host):
 
 
 @pytest.fixture
-def start(tmp_path):
-    """Starts a program below a shim, without a portal; its handle."""
+def start(tmp_path, settings):
+    """Starts a program below a shim, without a portal and a sandbox; its handle."""
+    settings.TRAINPORTAL_SANDBOX = "off"
 
     def make(code: str, *, grace: float = 2.0):
         (tmp_path / "program.py").write_text(code)

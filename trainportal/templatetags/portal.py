@@ -37,7 +37,8 @@ LOOKS = {
     "QUEUED": Look("queued", "clock", gettext_lazy("Queued")),
     "STARTING": Look("running", "loader-2", gettext_lazy("Starting")),
     "RUNNING": Look("running", "player-play", gettext_lazy("Running")),
-    "STOPPING": Look("running", "player-stop", gettext_lazy("Cancelling")),
+    "STOPPING": Look("running", "player-stop", gettext_lazy("Stopping")),
+    "CANCELLING": Look("running", "player-stop", gettext_lazy("Cancelling")),
     "FINALIZING": Look("running", "loader-2", gettext_lazy("Saving results")),
     "SUCCEEDED": Look("succeeded", "circle-check", gettext_lazy("Succeeded")),
     "FAILED": Look("failed", "circle-x", gettext_lazy("Failed")),
@@ -63,7 +64,7 @@ def state_look(state: object) -> Look:
 @register.filter
 def shown_state(job: Any) -> str:
     """The state that a job's badge shows: who cancelled it sees that at once, whatever its program still does."""
-    return "STOPPING" if job.is_cancelling else str(job.state)
+    return "CANCELLING" if job.is_cancelling else str(job.state)
 
 
 @register.filter(is_safe=True)

@@ -1,8 +1,9 @@
 """Points at which a process of the portal dies, stops or loses its database: files of the case, each good for once.
 
-`{"who": "runner", "sql": "state becomes SUCCEEDED", "do": "kill"}` kills the first runner that is about to say so; `"audit": "os.rename"` with `"match"` does so before a call to the operating system. `"when": "commit"` acts
-at the end of the transaction that holds the statement: `kill` before it is committed, `lose` after, as if the answer
-of the database were lost.
+`{"who": "runner", "sql": "state becomes SUCCEEDED", "do": "kill"}` kills the first runner that is about to say so;
+`"audit": "os.rename"` with `"match"` does so before a call to the operating system. `"when": "commit"` acts at the end
+of the transaction that holds the statement: `kill` before it is committed, `lose` after, as if the answer of the
+database were lost. `"do": "stop"` is SIGSTOP.
 """
 
 from __future__ import annotations
@@ -84,7 +85,7 @@ def _wire(connection: Any, mine: list[Point]) -> None:
     commit = connection._commit
 
     def committing() -> None:
-        todo = [point for point in armed]
+        todo = list(armed)
         armed.clear()
         for point in todo:
             if point.do != "lose":
