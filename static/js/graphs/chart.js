@@ -10,6 +10,9 @@
 
   const surface = (own) => getComputedStyle(own.card).backgroundColor;
 
+  const usual = (values) => values.reduce((a, b) => // the most frequent one, the first of equals
+    (values.filter((one) => one === b).length > values.filter((one) => one === a).length ? b : a));
+
   // a value between two gaps has no line: it is drawn as a dot
   function alone({ dataset, dataIndex }) {
     const gap = (at) => !dataset.data[at] || dataset.data[at].y === null;
@@ -95,7 +98,7 @@
         itemSort: (a, b) => b.parsed.y - a.parsed.y,
         filter: (item, n) => n < TOOLTIP_LINES,
         callbacks: {
-          title: (items) => (items.length ? `${this.axisWord} ${this.along(items[0].parsed.x)}` : ""),
+          title: (items) => (items.length ? `${this.axisWord} ${this.along(usual(items.map((item) => item.parsed.x)))}` : ""),
           label: (item) => this.tooltipLine(item),
           labelColor: ({ dataset }) => ({ borderColor: dataset.hoverBorderColor, backgroundColor: dataset.hoverBackgroundColor }),
         },
