@@ -217,7 +217,9 @@ def test_deactivation_on_the_page_keeps_who_and_why(shop, managers, url, activat
     assert "is not active" in text(managers.get(url("deactivate", model.pk), follow=True))
 
 
-def test_the_page_of_active_models_says_what_since_when_by_whom_and_why(shop, make_shop, client_of, vera, url, activate):
+def test_the_page_of_active_models_says_what_since_when_by_whom_and_why(
+    shop, make_shop, client_of, vera, url, activate
+):
     boxes = make_shop("OD", name="boxes")
     boxes.ready()
     old, new = shop.ready(name="old"), shop.ready(name="new")

@@ -133,7 +133,7 @@ def test_a_name_that_cannot_be_changes_nothing_and_is_said_beside_it(shop, bobs,
     answer = bobs.post(url("edit", model.pk), {"name": name}, headers=headers)
     assert answer.status_code == 422
     assert says in text(answer)
-    assert "<details class=\"mt-3\" open>" in text(answer)
+    assert '<details class="mt-3" open>' in text(answer)
     assert ("<html" in text(answer)) == (not headers)
     model.refresh_from_db()
     assert model.name == "old"
