@@ -67,14 +67,6 @@ def only_cpus() -> bool:
     return not Host.objects.filter(device_kind=DeviceKind.GPU).exists()
 
 
-def shortest_of_disk() -> Host | None:
-    """Where every host that lives is short of disk, so that nothing starts: the one that has most."""
-    alive = alive_hosts()
-    if not alive or not all(is_short_of_disk(host) for host in alive):
-        return None
-    return max(alive, key=lambda host: host.free_bytes)
-
-
 def is_short_of_disk(host: Host) -> bool:
     """Whether a host has less disk left than must be free before anything starts: it waits until there is more."""
     return host.free_bytes < settings.JOB_DISK_FLOOR

@@ -13,7 +13,7 @@ from django.utils import timezone
 from django.utils.dateparse import parse_date
 from django.utils.translation import gettext as _
 
-from jobs.models import Job, State
+from jobs.models import TERMINAL, Job, State
 from models_app.models import Activation, TrainedModel
 from projects_app.listing import whole
 from projects_app.models import ModelType, Project, User
@@ -78,7 +78,7 @@ class ModelFilters:
         if state == State.SUCCEEDED:
             return Q(job__state=state)
         if state == NOT_ENDED:
-            return Q(job__in=Job.objects.active().values("pk"))
+            return Q(job__in=Job.objects.filter(state__in=set(State) - set(TERMINAL)).values("pk"))
         return Q(job__in=Job.objects.filter(state=state).values("pk")) if state in State.values else None
 
     def _base(self) -> Q | None:

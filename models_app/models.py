@@ -137,6 +137,7 @@ class TrainedModel(models.Model):
             models.Index(fields=["project", "model_type", "-id"]),
             models.Index(fields=["project", "created_by", "-id"]),
             models.Index(fields=["project", "data_category", "-id"]),
+            models.Index(fields=["project", "base_model"]),
             models.Index(fields=["project", "created_at"]),
         ]
         verbose_name = _("model")

@@ -36,7 +36,7 @@ def model_list(request: HttpRequest, project: Project) -> HttpResponse:
     filters = ModelFilters.of(request, project)
     in_order, sort = listing.ordered(request, filters.rows(), ORDERS)
     page = listing.page_by_ids(request, in_order, _full())
-    user = cast(User, request.user)
+    role = project.role_of(cast(User, request.user))
     context = {
         "page": page,
         "sort": sort,
@@ -44,8 +44,8 @@ def model_list(request: HttpRequest, project: Project) -> HttpResponse:
         "active": _active(page),
         "figures": figures.last_of(page),
         "running": [model for model in page if model.job.is_active],
-        "may_train": project.allows(user, Role.LABELLER),
-        "may_import": project.allows(user, Role.DEVELOPER),
+        "may_train": role is not None and role.rank >= Role.LABELLER.rank,
+        "may_import": role is not None and role.rank >= Role.DEVELOPER.rank,
         "has_data": Dataset.objects.filter(project=project).exists(),
         "has_categories": TrainedModel.objects.filter(project=project, data_category__gt="").exists(),
     }
@@ -66,7 +66,7 @@ def states(request: HttpRequest, project: Project) -> HttpResponse:
 
 def _full() -> QuerySet[TrainedModel]:
     """What a row shows; not the long texts, of which a page would hold a hundred."""
-    related = ("job", "model_type", "base_model", "created_by", "project", "sweep__project")
+    related = ("job", "model_type", "base_model__project", "created_by", "project", "sweep__project")
     long = ("description", "settings", "varied", "classes", "imported_from", "sweep__axes", "sweep__ends")
     of_base = [f"base_model__{name}" for name in long[:5]]
     of_job = [f"job__{field.name}" for field in Job._meta.concrete_fields if field.name not in _SHOWN_OF_JOB]

@@ -10,6 +10,7 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 
 SIZES = (20, 50, 100)
+FEW = 2000
 
 
 def ordered(request: HttpRequest, rows: QuerySet[Any], orders: dict[str, str]) -> tuple[QuerySet[Any], str]:
@@ -31,8 +32,16 @@ def page_by_ids(
     request: HttpRequest, rows: QuerySet[Any], full: QuerySet[Any], sizes: tuple[int, ...] = SIZES
 ) -> Page[Any]:
     """The same for large tables: order and count look at ids alone, which an index can answer; then those few rows are
-    fetched as `full` says (its `select_related` and `defer`)."""
-    page = page_of(request, rows.values_list("pk", flat=True), sizes)
+    fetched as `full` says (its `select_related` and `defer`).
+
+    Where few rows are left and their ids are the order, they are sorted here: a database asked for the order would walk
+    through the whole table by id, instead of taking the index that finds them."""
+    ids = rows.values_list("pk", flat=True)
+    by_id = rows.query.order_by or rows.model._meta.ordering
+    page = page_of(request, ids, sizes)
+    if by_id[0] in ("pk", "-pk") and page.paginator.count <= FEW:
+        few = sorted(ids.order_by(), reverse=by_id[0] == "-pk")
+        page.object_list = few[page.start_index() - 1 : page.end_index()] if few else []
     found = full.in_bulk(list(page))
     page.object_list = [found[pk] for pk in page.object_list if pk in found]
     return page
