@@ -33,7 +33,7 @@ from kernels_app.contract.status import StatusMessage, parse
 
 KEY = "key-of-this-run"
 COLOURS = {"RED": (220, 40, 40), "BLUE": (40, 60, 220), "GREEN": (40, 200, 60)}
-LIMIT = 150  # seconds for one run, on a busy machine
+LIMIT = 600  # seconds for one run, on a very busy machine
 
 
 @dataclass(frozen=True)
@@ -72,7 +72,21 @@ class KernelRun:
 
     def finish(self, ranks: int = 1) -> int:
         """Run to the end; the exit code."""
-        return self.start(ranks).wait(timeout=LIMIT)
+        process = self.start(ranks)
+        try:
+            return process.wait(timeout=LIMIT)
+        finally:
+            process.terminate()  # where it has not ended
+
+    def stop_after(self, steps: int, ranks: int = 1) -> int:
+        """Run, ask it to stop after so many steps at least; the exit code."""
+        process = self.start(ranks)
+        graph = self.output / "save/metrics/batch_loss.csv"
+        _wait(lambda: graph.is_file() and graph.read_text().count("\n") > steps, self)
+        process.send_signal(signal.SIGTERM)
+        code = process.wait(timeout=60)
+        assert "done" not in [m.phase for m in self.messages()]
+        return code
 
     def wait_for(self, words: str) -> None:
         """Until the log holds `words`."""
@@ -110,12 +124,7 @@ def interrupted(folder: Path, kernel: str, dataset: Path, params: dict[str, Any]
     """A training that is stopped as asked in the middle of an epoch, after `steps` steps, goes on, is killed, and goes
     on to its end."""
     run = make_run(folder, kernel, dataset, params=params)
-    process = run.start()
-    graph = run.output / "save/metrics/batch_loss.csv"
-    _wait(lambda: graph.is_file() and graph.read_text().count("\n") > steps, run)
-    process.send_signal(signal.SIGTERM)
-    assert process.wait(timeout=45) == 143, run.log
-    assert "done" not in [m.phase for m in run.messages()]
+    assert run.stop_after(steps) == 143, run.log
     with (run.output / "save/metrics/loss.csv").open("a") as file:
         file.write("99999,1,1\n")  # as if written after the last checkpoint
 

@@ -119,14 +119,14 @@ def test_another_backbone_learns_from_random_weights_with_a_warning(tmp_path, da
 
 
 def test_two_ranks_go_on_from_a_base_model_with_another_class(tmp_path, trained):
-    """And, as a run costs its seconds: without an image cache, and with a time budget that ends it early."""
+    """And, as a run costs its seconds: without an image cache, and so badly that both fall back and both end early."""
     data = cl_dataset(tmp_path / "data", ["BLUE", "GREEN", "RED"], train=5, held=3)
-    params = PARAMS | {"cache_mb": 0, "epochs": 999, "patience": 999, "max_minutes": 0.05}
+    params = PARAMS | {"cache_mb": 0, "epochs": 999, "patience": 1, "learning_rate": 0.03}
     run = make_run(tmp_path / "run", "cl", data, base=trained.output, ranks=2, params=params)
     assert run.finish(ranks=2) == 0, run.log
     assert "are decoded anew each epoch" in run.log
-    assert "Epoch 1:" in run.log
-    assert "Epoch 999:" not in run.log
+    assert "on from the best weights, at a tenth of the learning rate" in run.log
+    assert "Nothing better in 1 epochs: enough." in run.log
     assert missing(run.output, "training", "CL") == []
     assert "backbone taken over, and 2 of 3 classes by name" in run.log
     assert "does not know GREEN" in run.log
