@@ -59,6 +59,9 @@ class Side:
         """CPU seconds an image."""
         return self.spent.cpu / self.spent.images
 
+    def __str__(self) -> str:
+        return f"{self.speed:.2f} images/s, {1000 * self.cost:.1f} ms of CPU an image"
+
 
 Pair = tuple[Side, Side]  # the kernel, the plain loop
 
@@ -109,7 +112,7 @@ def _pairs(kind: str, case: Case, folder: Path, count: int) -> list[Pair]:
         sides = {plain: one(kind, case, folder / f"{n}-{plain}", plain=plain) for plain in (n % 2 == 1, n % 2 == 0)}
         pairs.append((sides[False], sides[True]))
         kernel, other = pairs[-1]
-        say(f"  pair {n + 1}: kernel {kernel.speed:.2f} images/s, plain loop {other.speed:.2f} images/s")
+        say(f"  pair {n + 1}: kernel {kernel}; plain loop {other}")
     return pairs
 
 
