@@ -13,7 +13,8 @@ PAGES = [
     "/", "/help/", "/password/", "models/", "models/?q=nothing", "models/train/", "models/{model}/", "validations/",
     "validations/start/{model}/", "validations/{validation}/", "validations/{validation}/images/{prediction}/",
     "datasets/", "datasets/import/", "datasets/{dataset}/", "datasets/{dataset}/images/{image}/", "kernels/",
-    "kernels/{kernel}/", "jobs/", "jobs/{job}/", "settings/", "settings/types/", "settings/types/models/add/",
+    "kernels/{kernel}/", "jobs/", "jobs/{job}/", "jobs/{job}/log/", "jobs/{job}/log/?q=step", "jobs/notifications/",
+    "settings/", "settings/types/", "settings/types/models/add/",
 ]  # fmt: skip
 
 
