@@ -66,7 +66,7 @@ def notice_add(request: HttpRequest, project: Project) -> HttpResponse:
     one = Subscription(project=project, user=cast(User, request.user))
     form = NoticeForm(request.POST, instance=one)
     if mine.count() >= MOST:
-        form.add_error(None, _("You have %(n)d of them here already. Remove one first.") % {"n": MOST})
+        form.add_error(None, _("You have %(n)d of them here already. Delete one first.") % {"n": MOST})
     if not form.is_valid():
         return _page(request, project, form=form)
     form.save()
@@ -92,7 +92,7 @@ def notice_change(request: HttpRequest, project: Project, pk: int) -> HttpRespon
 @project_view()
 def notice_remove(request: HttpRequest, project: Project, pk: int) -> HttpResponse:
     _one(request, project, pk).delete()
-    messages.success(request, _("It is removed, and so is its log."))
+    messages.success(request, _("It is deleted, and so is its log."))
     return _back(project)
 
 

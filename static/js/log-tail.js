@@ -50,9 +50,12 @@
       const shown = words || level ? log.querySelectorAll(".line:not([hidden])").length : all;
       count.textContent = words || level ? form.dataset.shown.replace("{shown}", shown).replace("{all}", all) : "";
     }
+    function below(line) { // pixels from the upper edge of the log, which may move itself
+      return line.getBoundingClientRect().top - log.getBoundingClientRect().top;
+    }
     function filter() {
-      const top = log.getBoundingClientRect().top;
-      const first = [...log.querySelectorAll(".line:not([hidden])")].find((line) => line.getBoundingClientRect().bottom > top);
+      const first = [...log.querySelectorAll(".line:not([hidden])")].find((line) => below(line) + line.offsetHeight > 0);
+      const before = first ? below(first) : 0;
       words = form.elements.q.value.trim().toLowerCase();
       level = LEVELS[form.elements.level.value];
       hide(log.querySelectorAll(".line"));
@@ -60,7 +63,7 @@
       if (following) toEnd();
       else if (first && !first.hidden) {
         ours += 1;
-        log.scrollTop += first.getBoundingClientRect().top - top;
+        log.scrollTop += below(first) - before;
         requestAnimationFrame(() => { ours -= 1; });
       }
     }
