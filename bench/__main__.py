@@ -16,6 +16,7 @@ BENCHES = {  # each a module of this package with `run(portal) -> list[Row]`
     "metrics": "from a row in a metrics file to its point on the page",
     "form": "the live check of a training form with 60 settings",
     "validation": "reading a validation of 5,000 images with 50,000 predictions, and its page",
+    "charts": "metrics into SQLite and PostgreSQL, a chart of a million points, MLflow beside",
     "overhead": "what the portal takes from a training: CPU and wall time",
 }
 

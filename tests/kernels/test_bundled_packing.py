@@ -96,7 +96,9 @@ def test_every_choice_has_a_name(name):
         for choice in about.get("oneOf", []):
             assert choice["title"], key
             assert (
-                key in ("architecture", "decoder", "detector") or choice["title"] == choice["const"] or choice.get("x-ko")
+                key in ("architecture", "decoder", "detector")
+                or choice["title"] == choice["const"]
+                or choice.get("x-ko")
             )
 
 
