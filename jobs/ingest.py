@@ -219,6 +219,8 @@ def _timed(cursor: IngestCursor, rows: list[tuple[float, list[float | None]]], s
     since, until = span
     step = (until - since) / max(1, len(rows))
     times = cursor.times
+    if not times:
+        return [(x, round(since + n * step, 3), values) for n, (x, values) in enumerate(rows, 1)]
     xs = [x for x, _t in times]
     timed: list[Row] = []
     for n, (x, values) in enumerate(rows, 1):

@@ -1,4 +1,4 @@
-"""Many rows into one table: COPY on PostgreSQL, executemany elsewhere, within the transaction that is open."""
+"""Many rows into one table, within the transaction that is open (COPY on PostgreSQL), or out of it."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any, cast
 
 from django.db import connection, models
+from django.db.models import QuerySet
 
 Row = Sequence[Any]
 
@@ -23,6 +24,14 @@ def insert(model: type[models.Model], columns: Sequence[str], rows: Iterable[Row
         else:
             places = ", ".join(["%s"] * len(columns))
             cursor.executemany(f"INSERT INTO {into} VALUES ({places})", cast(Any, rows))  # noqa: S608 (own names)
+
+
+def fetched(rows: QuerySet[Any, Any]) -> list[Any]:
+    """All rows of a `values_list` as the database gives them, in one go: a queryset takes a hundred at a time."""
+    sql, params = rows.query.sql_with_params()
+    with connection.cursor() as cursor:
+        cursor.execute(sql, params)
+        return list(cursor.fetchall())
 
 
 def update(model: type[models.Model], columns: Sequence[str], rows: Iterable[Row]) -> None:

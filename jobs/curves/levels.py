@@ -110,7 +110,7 @@ def points(curve: MetricCurve, after: int = 0, up_to: int | None = None) -> Iter
     rows = rows_of(curve).order_by("pk")
     rows = rows if up_to is None else rows.filter(pk__lte=up_to)
     while True:
-        page = list(rows.filter(pk__gt=after).values_list("pk", "x", "t", "value")[:PAGE])
+        page = bulk.fetched(rows.filter(pk__gt=after).values_list("pk", "x", "t", "value")[:PAGE])
         if page:
             yield page
         if len(page) < PAGE:
@@ -123,7 +123,7 @@ def stored(curve: MetricCurve, level: int, start: int, end: int) -> Iterator[lis
     rows = MetricBucket.objects.filter(curve=curve, level=level).order_by("number")
     for at in range(start, end, PAGE):
         page = rows.filter(number__gte=at, number__lt=min(at + PAGE, end))
-        yield [Bucket(*row) for row in page.values_list(*Bucket._fields)]
+        yield list(map(Bucket._make, bulk.fetched(page.values_list(*Bucket._fields))))
 
 
 def _sum(values: Iterable[float]) -> float:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import Any
+
+from django.db.models import Max, Min
 
 from jobs.curves import levels
 from jobs.curves.levels import Bucket, Point
@@ -21,14 +23,6 @@ class Thinned:
     points: list[Seen] = field(default_factory=list)
     means: list[Seen] = field(default_factory=list)
     is_whole: bool = True
-
-
-class Piece(NamedTuple):
-    """The points of a curve from number `start` up to, without, `end`, in a bucket."""
-
-    start: int
-    end: int
-    bucket: Bucket
 
 
 def thinned(curve: MetricCurve, most: int, window: Window | None = None) -> Thinned:
@@ -63,7 +57,7 @@ def _stretches(curve: MetricCurve, start: int, end: int, count: int) -> list[Buc
     if not level:
         raw = _raw(curve, start, end)
         return [levels.of_points(raw[a:b], start + a) for a, b in _shares(len(raw), count)]
-    buckets = [piece.bucket for piece in _pieces(curve, start, end, level)]
+    buckets = _pieces(curve, start, end, level)
     return [levels.of_buckets(buckets[a:b]) for a, b in _shares(len(buckets), count)]
 
 
@@ -81,18 +75,18 @@ def _level(points: int, buckets: int) -> int:
     return level
 
 
-def _pieces(curve: MetricCurve, start: int, end: int, level: int) -> list[Piece]:
+def _pieces(curve: MetricCurve, start: int, end: int, level: int) -> list[Bucket]:
     """The points in buckets of `level` and, where the last whole one ends, of the finer levels; the rest in one."""
-    found: list[Piece] = []
+    found: list[Bucket] = []
     while level:
         size = levels.size_of(level)
         first, last = start // size, min(curve.covered, end) // size
         for page in levels.stored(curve, level, first, last):
-            found += [Piece(bucket.number * size, (bucket.number + 1) * size, bucket) for bucket in page]
+            found += page
         start = max(start, last * size)
         level -= 1
     rest = _raw(curve, start, end)
-    return found + ([Piece(start, end, levels.of_points(rest, start))] if rest else [])
+    return found + ([levels.of_points(rest, start)] if rest else [])
 
 
 def _raw(curve: MetricCurve, start: int, end: int) -> Sequence[Point]:
@@ -119,11 +113,17 @@ def _last_id(curve: MetricCurve, number: int) -> int:
 def _places(curve: MetricCurve, window: Window, count: int) -> tuple[int, int]:
     """From which point to which the curve lies in the window, with one that leads in and one that leads out."""
     low, high = window
-    pieces = _pieces(curve, 0, curve.count, max(1, _level(curve.count, count)))
-    inside = [piece for piece in pieces if piece.bucket.x_max >= low and piece.bucket.x_min <= high]
-    if not inside:
-        return 0, 0
-    return max(0, inside[0].start - 1), min(curve.count, inside[-1].end + 1)
+    places: list[int] = []
+    start = 0
+    for level in range(max(1, _level(curve.count, count)), 0, -1):
+        size = levels.size_of(level)
+        inside = curve.buckets.filter(level=level, number__gte=start // size, x_max__gte=low, x_min__lte=high)
+        found = inside.aggregate(first=Min("number"), last=Max("number"))
+        if found["first"] is not None:
+            places += [found["first"] * size, (found["last"] + 1) * size - 1]
+        start = curve.covered // size * size
+    places += [start + n for n, point in enumerate(_raw(curve, start, curve.count)) if low <= point[1] <= high]
+    return (max(0, min(places) - 1), min(curve.count, max(places) + 2)) if places else (0, 0)
 
 
 def _marks(stretch: Bucket, *, gaps: bool) -> list[Seen]:
