@@ -41,7 +41,8 @@ class OperationInput(forms.RadioSelect):
         option = super().create_option(name, value, label, *args, **kwargs)
         if value not in self.possible:
             option["attrs"]["disabled"] = True
-            option["label"] = f"{label} ({_('no kernel here can do this')})"
+            why = _("no kernel here can do this")
+            option["label"] = f"{label} ({why})"
         return option
 
 

@@ -157,10 +157,9 @@ def _answers(validation: Validation) -> Iterator[Advice]:
 
 def _another_score(validation: Validation, matrix: Matrix, choice: Choice) -> Iterator[Advice]:
     """Where another score has a clearly better balance of misses and false alarms."""
-    best = validation.figures.get("best_score")
-    if best is None or not validation.finds_shapes or round(best, 4) == round(choice.from_score, 4):
+    best, right, false = (validation.figures.get(f"best_{name}") for name in ("score", "TP", "FP"))
+    if best is None or right is None or false is None or round(best, 4) == round(choice.from_score, 4):
         return
-    right, false = validation.figures["best_TP"], validation.figures["best_FP"]
     if _f1(right, matrix.objects, right + false) - _f1(matrix.right, matrix.objects, matrix.predictions) >= GAIN:
         numbers = {"score": f"{best:.3g}", "right": f"{right:,}", "n": f"{matrix.objects:,}", "false": f"{false:,}"}
         text = _("From a score of %(score)s it would serve better: %(right)s of %(n)s found, %(false)s false alarms.")
