@@ -24,3 +24,4 @@ urlpatterns = [
     path("p/<str:project>/settings/", include("projects_app.urls")),
 ]
 handler400 = "trainportal.views.bad_request"
+handler500 = "trainportal.views.server_error"

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import sys
 from typing import cast
 
 from django.conf import settings
 from django.contrib.auth.decorators import login_not_required
+from django.db import InterfaceError, OperationalError
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import redirect, render
+from django.template import loader
 from django.utils.http import url_has_allowed_host_and_scheme
 from django.views.decorators.http import require_GET, require_POST
 
@@ -60,6 +63,18 @@ def health(request: HttpRequest) -> HttpResponse:
 def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
     """The form was open too long, or came from elsewhere: say so, and keep what was typed one step back."""
     return views_train.with_new_token(request) or render(request, "403_csrf.html", status=403)
+
+
+def server_error(request: HttpRequest) -> HttpResponse:
+    """A database that is away, locked or full is no fault of the portal's, and passes: 503 and when to come again."""
+    is_away = isinstance(sys.exc_info()[1], OperationalError | InterfaceError)
+    text = loader.get_template(
+        "503.html" if is_away else "500.html"
+    ).render()  # nothing of the request: it may need rows
+    response = HttpResponse(text, status=503 if is_away else 500)
+    if is_away:
+        response["Retry-After"] = "10"
+    return response
 
 
 def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:

@@ -15,6 +15,7 @@ from tests.faults.harness import REPOSITORY, Portal, Shop
 from tests.faults.proxy import Proxy
 from tests.parts import import_parts
 
+PROGRAM = {"train.py": "kernel.py", "parts.py": "kernel_parts.py", "hostile.py": "kernel_hostile.py"}
 SCHEMA = {
     "type": "object",
     "required": ["training_type", "model_type", "training_params"],
@@ -81,11 +82,7 @@ def shop(transactional_db, project, dev, tmp_path, kernel_toml) -> Shop:
         "kernel.toml": ('name = "faults"\nversion = "1"\n' + kernel_toml).encode(),
         "model_schema.json": json.dumps(SCHEMA).encode(),
     }
-    for place, name in (
-        ("train.py", "kernel.py"),
-        ("parts.py", "kernel_parts.py"),
-        ("hostile.py", "kernel_hostile.py"),
-    ):
+    for place, name in PROGRAM.items():
         package[place] = (REPOSITORY / "tests" / "faults" / name).read_bytes()
     kernel = registry.register(package, is_bundled=True)
     model_type = ModelType.objects.get(project=project, training_type="CL")
