@@ -73,6 +73,11 @@
     const part = make("label", { class: "chart-part" }, make("span", {}, own.axisWord), bounds[0], "–", bounds[1]);
     const foot = make("form", { method: "dialog", class: "dialog-buttons" }, part, close);
     const dialog = make("dialog", { class: "dialog chart-dialog", "aria-label": own.title }, make("h2", {}, own.title));
+    if (own.page.hasLegend) { // the page's own lies behind the dialog
+      const names = [...own.curves.values()].filter((curve) => !own.isHidden(curve)).map((curve) =>
+        make("span", {}, make("i", { class: `swatch series-${curve.look.colour} dash-${curve.look.dash}` }), ` ${curve.look.label}`));
+      dialog.append(make("div", { class: "chart-legend chart-names" }, ...names));
+    }
     const homes = [own.tools, own.page.toolbar, own.body].filter(Boolean).map((element) => {
       const mark = document.createComment("");
       element.replaceWith(mark);

@@ -69,8 +69,8 @@
 
     follow(own, pixel) {
       const value = pixel === null ? null : own.chart.scales.x.getValueForPixel(pixel);
-      for (const { chart, axis } of this.charts) {
-        if (chart === own.chart || axis !== own.axis || !chart.canvas.isConnected) continue;
+      for (const { chart, axisWord } of this.charts) {
+        if (chart === own.chart || axisWord !== own.axisWord || !chart.canvas.isConnected) continue;
         const at = value === null ? -1 : chart.scales.x.getPixelForValue(value);
         const { left, right, top } = chart.chartArea;
         const found = at >= left && at <= right ? near(chart, at) : [];
