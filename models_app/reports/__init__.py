@@ -50,12 +50,20 @@ def store(validation: Validation, output: Path, dataset: Path) -> tuple[Asked, R
     with transaction.atomic():
         drop_rows(validation)
         Prediction.objects.bulk_create(report.predictions, batch_size=_ROWS)
-        TruthObject.objects.bulk_create(report.truth, batch_size=_ROWS)
-        for one in report.found:
-            one.truth_id = one.truth.pk if one.truth else None
-        bulk.insert(report.found)
+        _insert_objects(validation, report)
         validation.save(update_fields=["summary", "figures", "faults"])
     return question, report
+
+
+def _insert_objects(validation: Validation, report: Report) -> None:
+    """Ids only grow, so they come back in the order in which the rows were written."""
+    bulk.insert(report.truth)
+    ids = TruthObject.objects.filter(validation=validation).order_by("pk").values_list("pk", flat=True)
+    for one, pk in zip(report.truth, ids, strict=True):
+        one.pk = pk
+    for found_one in report.found:
+        found_one.truth_id = found_one.truth.pk if found_one.truth else None
+    bulk.insert(report.found)
 
 
 def drop_rows(validation: Validation) -> None:
