@@ -15,6 +15,8 @@ def claim_next(host: Host) -> Job | None:
     """Give the first job in the line that fits to `host`; None when none does."""
     with transaction.atomic():
         _alone(host)
+        if is_short_of_disk(host):
+            return None
         free = free_devices(host)
         functions = settings.JOB_FUNCTIONS - functions_on(host)
         if not free and functions <= 0:
@@ -63,6 +65,11 @@ def most_devices() -> int:
 def only_cpus() -> bool:
     """Whether no host has a GPU, so that what is counted are CPU slots."""
     return not Host.objects.filter(device_kind=DeviceKind.GPU).exists()
+
+
+def is_short_of_disk(host: Host) -> bool:
+    """Whether a host has less disk left than must be free before anything starts: it waits until there is more."""
+    return host.free_bytes < settings.JOB_DISK_FLOOR
 
 
 def _alone(host: Host) -> None:

@@ -38,6 +38,7 @@ JOB_HOST_LOST = env.float("TRAINPORTAL_JOB_HOST_LOST", 300.0)  # a host that sai
 JOB_PATIENCE = env.float("TRAINPORTAL_JOB_PATIENCE", 3600.0)  # a job that waited so long blocks younger ones
 JOB_CANARY = env.float("TRAINPORTAL_JOB_CANARY", 20.0)  # how often the task queue is proven alive
 JOB_FUNCTIONS = env.int("TRAINPORTAL_JOB_FUNCTIONS", 2)  # imports and the like at a time on a host
+JOB_DISK_FLOOR = env.int("TRAINPORTAL_JOB_DISK_FLOOR", 1024**3)  # bytes that must be free on a host before a start
 
 # --- notifications (docs/notifications.md) ----------------------------------------------------------------------------
 TRAINPORTAL_URL = env.str("TRAINPORTAL_URL", "")

@@ -219,6 +219,14 @@ def test_the_portals_own_sentences_follow_the_reader_too(failed, client_of, pers
     assert job.message == "Interrupted 4 times; given up."
 
 
+@pytest.mark.parametrize("name", diagnosis.CERTAIN)
+def test_what_the_engine_knows_is_not_guessed_from_the_log(failed, name):
+    text = Said("Interrupted %(n)d times; given up.", n=4)
+    job = failed("torch.OutOfMemoryError: CUDA out of memory.\n", message=text, otherwise=name)
+    told = diagnosis.told(job)
+    assert (job.failure, told.details, told.quote) == (name, str(text), "")
+
+
 def test_a_sentence_within_a_sentence_and_a_list_come_back_whole():
     text = Said("The kernel failed: %(end)s.", end=Said("exit code %(code)d", code=3))
     lists = Said("The kernel ended, but its results are not complete: %(list)s", list=[text, "b"])

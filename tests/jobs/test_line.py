@@ -103,7 +103,7 @@ def test_a_storm_of_workers_on_two_hosts_is_fair_and_gives_no_device_twice(
 ):
     """Each project has asked for more than there is: each gets half, whoever came first."""
     monkeypatch.setattr(dispatch, "spawn", lambda job: None)
-    usual = {"device_kind": "cpu", "seen_at": timezone.now(), "devices": 4}
+    usual = {"device_kind": "cpu", "seen_at": timezone.now(), "devices": 4, "free_bytes": 2**40}
     two = [Host.objects.create(name=name, **usual) for name in ("one", "two")]
     for owner, count in ((project, 30), (other, 6)):
         for n in range(count):
@@ -198,7 +198,7 @@ def test_a_strange_address_to_go_on_to_is_not_followed(wait, client_of, alice):
 @pytest.fixture
 def gpus(db):
     def host(name: str, devices: int, **fields) -> Host:
-        usual = {"device_kind": "gpu", "seen_at": timezone.now()} | fields
+        usual = {"device_kind": "gpu", "seen_at": timezone.now(), "free_bytes": 2**40} | fields
         return Host.objects.create(name=name, devices=devices, **usual)
 
     return host
@@ -237,3 +237,16 @@ def test_an_import_waits_for_other_imports(wait, make, gpus, settings):
 
 def test_cpu_slots_are_not_called_gpus(wait, four_slots):
     assert "CPU slots" in Queue().reason(wait("many", devices=9))
+
+
+def test_it_waits_for_disk_and_nothing_is_claimed_meanwhile(wait, gpus, settings):
+    host, job = gpus("alpha", 2, free_bytes=500 * 1024**2), wait("one")
+    found = Queue()
+    assert found.reason(job).startswith(
+        "It waits for disk: 500.0\xa0MB are free on alpha, and nothing starts below 1.0"
+    )
+    assert found.is_stuck(job)
+    assert queue.claim_next(host) is None
+    roomy = gpus("beta", 1)
+    assert Queue().reason(job) == "It starts in a moment, by itself."
+    assert queue.claim_next(roomy) == job
