@@ -24,7 +24,8 @@ LINES, LAST = 600, 80  # lines of it: where nobody knows more; where a traceback
 LONGEST = 2000  # characters of a line that are looked at, and kept as a quotation
 FULL = 0.85  # of a machine's memory: a program that had so much and was killed was killed for that
 RANKS_FAILED = re.compile(r"ChildFailedError")  # torchrun: some rank failed, and said why in the log
-DETAILED = ("incomplete", "refused", "portal_fault", "interrupted", "host_lost")  # their message says more
+CERTAIN = ("wall", "silence", "disk", "interrupted", "host_lost")  # the engine knows: nothing is to be found out
+DETAILED = (*CERTAIN, "incomplete", "refused", "portal_fault")  # their message says more
 SAID, TRACEBACK, EXIT = "said", "traceback", "exit"  # what `otherwise` may be, beside the names of rules
 
 
@@ -55,6 +56,8 @@ class Case:
 
     def judge(self, otherwise: str) -> tuple[str, dict[str, str], logs.Line | None]:
         """The rule's name, its values, and the line of the log."""
+        if otherwise in CERTAIN:
+            return otherwise, {}, None
         if otherwise == EXIT and self._was_killed_for_memory():
             return "memory_killed", {}, self._last()
         if found := _match(self.message):

@@ -219,101 +219,47 @@ MACHINE = (
     ),
 )  # fmt: skip
 
-# --- what the engine itself knows ------------------------------------------------------------------------------------
+# --- what the engine itself knows, and its message says in detail ----------------------------------------------------
 ENGINE = (
-    Rule(
-        "time_limit",
-        _("It ran longer than it may, and was ended."),
-        _("What it had saved is kept: it can go on from there, and its time begins anew."),
-        repairs=(RESUME,),
-    ),
-    Rule(
-        "silence_limit",
-        _("It wrote nothing for longer than it may, and was ended: it seems to have hung."),
-        _("Let it go on. If it hangs again at the same place, the developer of the kernel looks at the log."),
-        repairs=(RESUME, AGAIN),
-    ),
-    Rule(
-        "disk_limit",
-        _("It wrote more to the disk than a run may, and was ended."),
-        _("Keep fewer checkpoints, or have an administrator raise the limit. Then let it go on."),
-        repairs=(RESUME,),
-    ),
-    Rule(
-        "disk_floor",
-        _("The machine's disk was nearly full, and it was ended before nothing could be written any more."),
-        _("Delete models, runs or datasets that nobody needs. Then let it go on."),
-        repairs=(RESUME, AGAIN),
-    ),
-    Rule(
-        "interrupted",
-        _("It was interrupted again and again, and is not started by itself any more."),
-        _("The machine or the program was gone without a word each time. Look at the machine, then let it go on."),
-        repairs=(RESUME, AGAIN),
-    ),
-    Rule(
-        "host_lost",
-        _("Its machine was lost, again and again, and it is not started by itself any more."),
-        _("Look at the machine, then let it go on."),
-        repairs=(RESUME, AGAIN),
-    ),
-    Rule(
-        "incomplete",
-        _("The program ended, but its results are not complete."),
-        _("What is missing stands below. The developer of the kernel looks at it."),
-    ),
-    Rule(
-        "refused",
-        _("It could not be done."),
-        repairs=(AGAIN,),
-    ),
-    Rule(
-        "portal_fault",
-        _("Something unexpected happened in the portal."),
-        _("Try it once more. If it comes back, tell an administrator the number of this job."),
-        repairs=(RESUME, AGAIN),
-    ),
-)
+    Rule("wall", _("It ran longer than it may, and was ended."),
+         _("What it had saved is kept: it can go on from there, and its time begins anew."), repairs=(RESUME,)),
+    Rule("silence", _("It wrote nothing for longer than it may, and was ended: it seems to have hung."),
+         _("Let it go on. If it hangs again at the same place, the developer of the kernel looks at the log."),
+         repairs=(RESUME, AGAIN)),
+    Rule("disk", _("It wrote more to the disk than a run may, and was ended."),
+         _("Keep fewer checkpoints, or have an administrator raise the limit. Then let it go on."), repairs=(RESUME,)),
+    Rule("interrupted", _("It was interrupted again and again, and is not started by itself any more."),
+         _("The machine or the program was gone without a word each time. Look at the machine, then let it go on."),
+         repairs=(RESUME, AGAIN)),
+    Rule("host_lost", _("Its machine was lost, again and again, and it is not started by itself any more."),
+         _("Look at the machine, then let it go on."), repairs=(RESUME, AGAIN)),
+    Rule("incomplete", _("The program ended, but its results are not complete."),
+         _("What is missing stands below. The developer of the kernel looks at it.")),
+    Rule("refused", _("It could not be done."), repairs=(AGAIN,)),
+    Rule("portal_fault", _("Something unexpected happened in the portal."),
+         _("Try it once more. If it comes back, tell an administrator the number of this job."),
+         repairs=(RESUME, AGAIN)),
+)  # fmt: skip
 
 # --- killed, or ended without a word ---------------------------------------------------------------------------------
 ENDS = (
-    Rule(
-        "killed",
-        _("Somebody or something outside the portal ended the program at once (SIGKILL)."),
-        _("Most often the machine's memory is full; an administrator may have done it too."),
-        signals=("SIGKILL",),
-        repairs=(RESUME, HALF_BATCH),
-    ),
-    Rule(
-        "asked_to_end",
-        _("Somebody or something outside the portal asked the program to end (%(signal)s)."),
-        _("A machine that restarts does so. Let it go on."),
-        signals=("SIGTERM", "SIGINT", "SIGHUP", "SIGQUIT"),
-        repairs=(RESUME, AGAIN),
-    ),
-    Rule(
-        "file_size",
-        _("A file grew larger than a run may write."),
-        _("Have the program write less, or an administrator raise the limit."),
-        (r"\[Errno 27\]", r"File too large"),
-        signals=("SIGXFSZ",),
-    ),
-    Rule(
-        "crashed",
-        _("The program crashed in its native code (%(signal)s)."),
-        _("The developer of the kernel looks at the log. Once more may help where the machine is at fault."),
-        signals=("SIGSEGV", "SIGBUS", "SIGILL", "SIGFPE", "SIGABRT", "SIGSYS", "SIGTRAP"),
-        repairs=(RESUME, AGAIN),
-    ),
+    Rule("killed", _("Somebody or something outside the portal ended the program at once (SIGKILL)."),
+         _("Most often the machine's memory is full; an administrator may have done it too."), signals=("SIGKILL",),
+         repairs=(RESUME, HALF_BATCH)),
+    Rule("asked_to_end", _("Somebody or something outside the portal asked the program to end (%(signal)s)."),
+         _("A machine that restarts does so. Let it go on."), signals=("SIGTERM", "SIGINT", "SIGHUP", "SIGQUIT"),
+         repairs=(RESUME, AGAIN)),
+    Rule("file_size", _("A file grew larger than a run may write."),
+         _("Have the program write less, or an administrator raise the limit."), (r"\[Errno 27\]", r"File too large"),
+         signals=("SIGXFSZ",)),
+    Rule("crashed", _("The program crashed in its native code (%(signal)s)."),
+         _("The developer of the kernel looks at the log. Once more may help where the machine is at fault."),
+         signals=("SIGSEGV", "SIGBUS", "SIGILL", "SIGFPE", "SIGABRT", "SIGSYS", "SIGTRAP"), repairs=(RESUME, AGAIN)),
     Rule("signal", _("The program was killed by the signal %(signal)s."), repairs=(RESUME, AGAIN)),
     Rule("said", _("It failed, and this is what it said:"), repairs=(AGAIN,)),
-    Rule(
-        "exit_code",
-        _("The program ended with exit code %(code)s and did not say why."),
-        _("The end of the log may tell more."),
-        repairs=(AGAIN,),
-    ),
-)
+    Rule("exit_code", _("The program ended with exit code %(code)s and did not say why."),
+         _("The end of the log may tell more."), repairs=(AGAIN,)),
+)  # fmt: skip
 
 RULES = (*MEMORY, *TRAINING, *MACHINE, *ENGINE, *ENDS)
 BY_NAME = {rule.name: rule for rule in RULES}

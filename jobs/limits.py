@@ -23,7 +23,7 @@ from jobs.said import Said
 from kernels_app.contract import results
 
 WRITTEN = (runfolder.OUTPUT, runfolder.IMAGES, runfolder.TEMPORARY, runfolder.LOG, runfolder.STATUS)
-FAILURES = {Stop.WALL: "time_limit", Stop.SILENCE: "silence_limit", Stop.DISK: "disk_limit"}  # of `failure_rules`
+FAILURES = {Stop.WALL: "wall", Stop.SILENCE: "silence", Stop.DISK: "disk"}  # of `failure_rules`
 USAGE_LOOK = 5.0  # seconds from one look at the disk to the next
 USAGE_COST = 50  # times as long as a look took: a folder with a million files is looked at rarely
 

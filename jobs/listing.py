@@ -10,7 +10,7 @@ from django.utils.translation import gettext_lazy as _
 from jobs import clock
 from jobs.models import HELD, TERMINAL, Host, Job, JobQuerySet, State
 from jobs.waiting import Queue
-from projects_app.models import Project
+from projects_app.models import Project, User
 
 KINDS = {
     "training": _("Training"),
@@ -63,8 +63,10 @@ class HostRow:
         return proven is not None and (clock.now() - proven).total_seconds() > 3 * settings.JOB_CANARY
 
 
-def choose(jobs: JobQuerySet, state: str, kind: str, text: str) -> JobQuerySet:
-    """The jobs that the filters leave."""
+def choose(jobs: JobQuerySet, state: str, kind: str, text: str, by: User | None = None) -> JobQuerySet:
+    """The jobs that the filters leave; `by`: only those of one person."""
+    if by is not None:
+        jobs = jobs.filter(created_by=by)
     if state == "active":
         jobs = jobs.active()
     elif state == "running":
@@ -115,7 +117,7 @@ def group(job: Job) -> str:
 
 def hosts(project: Project) -> list[HostRow]:
     """Every host with its devices and who holds them."""
-    found = Host.objects.prefetch_related("leases__job__project")
+    found = Host.objects.prefetch_related("leases__job__project", "leases__job__created_by")
     return [HostRow(host, devices(host, project)) for host in found]
 
 

@@ -28,8 +28,9 @@ from projects_app.models import Project, Role, User
 def job_list(request: HttpRequest, project: Project) -> HttpResponse:
     """What runs, what waits, what ended, and what each device of each host does."""
     mine = Job.objects.filter(project=project)
-    chosen = {name: request.GET.get(name, "") for name in ("state", "kind", "q", "sort")}
-    jobs = listing.choose(mine, chosen["state"], chosen["kind"], chosen["q"])
+    chosen = {name: request.GET.get(name, "") for name in ("state", "kind", "q", "sort", "by")}
+    by = cast(User, request.user) if chosen["by"] == "me" else None
+    jobs = listing.choose(mine, chosen["state"], chosen["kind"], chosen["q"], by)
     queue, hosts = waiting.Queue(), listing.hosts(project)
     column = listing.by_column(jobs, chosen["sort"])
     grouped = listing.InOrder(jobs, queue) if column is None else None
@@ -41,7 +42,7 @@ def job_list(request: HttpRequest, project: Project) -> HttpResponse:
         "devices": listing.totals(hosts),
         "filters": listing.FILTERS,
         "kinds": mine.order_by("kind").values_list("kind", flat=True).distinct(),
-        "is_filtered": bool(chosen["state"] or chosen["kind"] or chosen["q"]),
+        "is_filtered": bool(chosen["state"] or chosen["kind"] or chosen["q"] or by),
         "live": mine.active().exists(),
         "oob": is_htmx(request),
     }

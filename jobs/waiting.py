@@ -31,6 +31,11 @@ class Queue:
         return [host for host in self.hosts if host.is_alive]
 
     @cached_property
+    def ready(self) -> list[Host]:
+        """Those that live and have disk enough for a start."""
+        return [host for host in self.alive if not queue.is_short_of_disk(host)]
+
+    @cached_property
     def free(self) -> dict[int, int]:
         """By host that lives and takes jobs how many devices nobody holds; 0 where it takes none now."""
         held = Counter(Lease.objects.order_by().values_list("host", flat=True))
@@ -47,9 +52,7 @@ class Queue:
 
     def is_stuck(self, job: Job) -> bool:
         """Whether nothing happens until somebody does something."""
-        if not self.alive or job.devices > max(host.devices for host in self.alive):
-            return True
-        return all(queue.is_short_of_disk(host) for host in self.alive)
+        return not self.ready or job.devices > max(host.devices for host in self.alive)
 
     def reason(self, job: Job) -> str:
         """Why it does not run yet, a sentence or two."""
@@ -58,13 +61,13 @@ class Queue:
     def _reason(self, job: Job) -> str:
         if not self.alive:
             return _("No worker is running, so nothing starts.")
-        if all(queue.is_short_of_disk(host) for host in self.alive):
-            return self._no_disk(max(self.alive, key=lambda host: host.free_bytes))
+        if not self.ready:
+            return self._no_disk()
         if not job.devices:
             return self._of_a_function(job)
         if job.devices > max(host.devices for host in self.alive):
             return self._too_many(job)
-        roomiest = max(self.alive, key=lambda host: (self.free[host.pk], host.name))
+        roomiest = max(self.ready, key=lambda host: (self.free[host.pk], host.name))
         free = self.free[roomiest.pk]
         if job.devices > free:
             return self._too_few(job, free, roomiest)
@@ -72,17 +75,19 @@ class Queue:
             return self._kept_free(job, blocker)
         return _("It starts in a moment, by itself.")
 
-    def _no_disk(self, host: Host) -> str:
+    def _no_disk(self) -> str:
+        """Nothing starts anywhere; the machine with the most room is named."""
+        host = max(self.alive, key=lambda one: one.free_bytes)
         text = _(
-            "The disk of %(host)s is nearly full: %(free)s are free, and nothing starts below %(floor)s. "
+            "It waits for disk: %(free)s are free on %(host)s, and nothing starts below %(floor)s. "
             "Delete models or datasets that nobody needs; then it starts by itself."
         )
-        sizes = {"free": filesizeformat(host.free_bytes), "floor": filesizeformat(settings.JOB_DISK_FLOOR)}
-        return text % ({"host": host.name} | sizes)
+        floor = filesizeformat(settings.JOB_DISK_FLOOR)
+        return text % {"free": filesizeformat(host.free_bytes), "host": host.name, "floor": floor}
 
     def _of_a_function(self, job: Job) -> str:
         limit = settings.JOB_FUNCTIONS
-        if any(self.functions[host.pk] < limit for host in self.alive):
+        if any(self.functions[host.pk] < limit for host in self.ready):
             return _("It starts in a moment, by itself.")
         text = ngettext(
             "%(n)d import or the like runs at a time on a machine. It starts by itself.",
@@ -124,7 +129,7 @@ class Queue:
         if place is None:
             return None
         found: line.Place | None = None
-        for host in self.alive:
+        for host in self.ready:
             if self.free[host.pk] < job.devices:
                 continue
             before = (one for one in self.places.values() if one.needs_devices and one.ahead < place.ahead)

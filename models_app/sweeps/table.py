@@ -18,6 +18,7 @@ from models_app.sweeps.scores import Metric, Score, metrics_of, scores_of
 
 DIGITS = (3, 4, 6, 9, 17)  # significant ones of a long setting: the fewest that tell a column's values apart
 LONG = 8  # characters
+_ORDER = [*State.values, "CANCELLING"]  # of the states, as the column is sorted
 
 
 @dataclass(frozen=True)
@@ -151,7 +152,7 @@ class Table:
     def _key(self, column: str) -> Callable[[Row], Any] | None:
         keys: dict[str, Callable[[Row], Any]] = {
             "name": lambda row: row.model.name,
-            "state": lambda row: State.values.index(_state_of(row.model.job)),
+            "state": lambda row: _ORDER.index(_state_of(row.model.job)),
         }
         for n in range(len(self.names)):
             keys[f"p{n}"] = lambda row, n=n: row.values[n]  # type: ignore[misc]
@@ -167,7 +168,7 @@ def _at(row: Row, n: int) -> Score | None:
 
 def _state_of(job: Job) -> str:
     """What its badge says, see `shown_state`."""
-    return State.STOPPING if job.is_cancelling else job.state
+    return "CANCELLING" if job.is_cancelling else str(job.state)
 
 
 def _varying(names: list[str], models: list[TrainedModel]) -> list[str]:

@@ -13,10 +13,10 @@ MB = 2**20
 
 
 def test_f35_the_time_limit_stops_it_and_its_checkpoint_is_kept(portal):
-    portal.deadlines["WALL_LIMIT"] = 1.5
+    portal.deadlines["WALL_LIMIT"] = 4
     portal.worker()
     job = portal.until(portal.train(steps=1000), State.FAILED)
-    assert job.message == "Stopped at its time limit of 1.5 s."
+    assert job.message == "Stopped at its time limit of 4 s."
     assert job.stop_reason == Stop.WALL
     assert job.events.filter(new=State.STOPPING, why=job.message).count() == 1
     assert (portal.models[0].folder / "save" / "resume.pth").is_file()
@@ -24,7 +24,7 @@ def test_f35_the_time_limit_stops_it_and_its_checkpoint_is_kept(portal):
 
 def test_f35b_one_that_was_to_be_stopped_and_says_done_has_succeeded(portal):
     """It was just ready: what it saved while it was told to end is whole."""
-    portal.deadlines["WALL_LIMIT"] = 1.0
+    portal.deadlines["WALL_LIMIT"] = 4
     portal.worker()
     job = portal.until(portal.train(steps=1000, behaviour="done_when_told"), State.SUCCEEDED)
     assert job.message == ""

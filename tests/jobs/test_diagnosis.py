@@ -209,14 +209,23 @@ def test_the_page_shows_the_sentence_the_line_and_the_way_to_it(failed, page):
 
 
 def test_the_portals_own_sentences_follow_the_reader_too(failed, client_of, person):
-    job = failed("", message=Said("Interrupted %(n)d times; given up.", n=4), otherwise="interrupted")
+    text = "Its supervisor was lost %(n)d times in a row; given up."
+    job = failed("", message=Said(text, n=4), otherwise="interrupted")
     reader = person("kim", "viewer")
     reader.language = "ko"
     reader.save()
     html = client_of(reader, headers={"accept-language": "ko"}).get(job.get_absolute_url()).content.decode()
     assert "given up" not in html
     assert "4" in html
-    assert job.message == "Interrupted 4 times; given up."
+    assert job.message == text % {"n": 4}
+
+
+@pytest.mark.parametrize("name", diagnosis.CERTAIN)
+def test_what_the_engine_knows_is_not_guessed_from_the_log(failed, name):
+    text = Said("Interrupted %(n)d times; given up.", n=4)
+    job = failed("torch.OutOfMemoryError: CUDA out of memory.\n", message=text, otherwise=name)
+    told = diagnosis.told(job)
+    assert (job.failure, told.details, told.quote) == (name, str(text), "")
 
 
 def test_a_sentence_within_a_sentence_and_a_list_come_back_whole():

@@ -226,7 +226,7 @@ def test_it_names_the_silent_machine_that_alone_has_enough(wait, gpus):
 def test_it_says_that_every_disk_is_nearly_full(wait, gpus):
     gpus("alpha", 2, free_bytes=2**20)
     job = wait("one")
-    assert Queue().reason(job).startswith("The disk of alpha is nearly full: 1.0")
+    assert Queue().reason(job).startswith("It waits for disk: 1.0")
     assert Queue().is_stuck(job)
     gpus("beta", 1)
     assert "at most 0 free" not in Queue().reason(job)
@@ -252,3 +252,16 @@ def test_an_import_waits_for_other_imports(wait, make, gpus, settings):
 
 def test_cpu_slots_are_not_called_gpus(wait, four_slots):
     assert "CPU slots" in Queue().reason(wait("many", devices=9))
+
+
+def test_it_waits_for_disk_and_nothing_is_claimed_meanwhile(wait, gpus, settings):
+    host, job = gpus("alpha", 2, free_bytes=500 * 1024**2), wait("one")
+    found = Queue()
+    assert found.reason(job).startswith(
+        "It waits for disk: 500.0\xa0MB are free on alpha, and nothing starts below 1.0"
+    )
+    assert found.is_stuck(job)
+    assert queue.claim_next(host) is None
+    roomy = gpus("beta", 1)
+    assert Queue().reason(job) == "It starts in a moment, by itself."
+    assert queue.claim_next(roomy) == job

@@ -50,7 +50,12 @@ def make(project):
 @pytest.fixture
 def host(db):
     return Host.objects.create(
-        name="gpu-01", device_kind="gpu", devices=2, device_names=["H200", "H200"], seen_at=timezone.now()
+        name="gpu-01",
+        device_kind="gpu",
+        devices=2,
+        device_names=["H200", "H200"],
+        seen_at=timezone.now(),
+        free_bytes=2**40,
     )
 
 
@@ -127,6 +132,13 @@ def test_filters(page, make, query, expected):
     html = page("jobs:list", **query)
     assert {title for title in ("runs", "waits", "failed") if f">{title}</a>" in html} == expected
     assert ("Nothing matches these filters" in html) == (not expected)
+
+
+def test_only_ones_own(page, client_of, bob, make):
+    make(title="of bob", created_by=bob)
+    make(title="of nobody")
+    html = client_of(bob).get(reverse("jobs:list", args=["valves"]), {"by": "me"}).content.decode()
+    assert (">of bob</a>" in html, ">of nobody</a>" in html) == (True, False)
 
 
 def test_pages_and_order_are_in_the_address(page, make):

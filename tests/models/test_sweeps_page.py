@@ -197,7 +197,7 @@ def test_a_training_that_is_being_cancelled_says_so_in_its_row_and_in_the_sum(sh
     first.job.refresh_from_db()
     first.job.request_cancel(shop.user)
     answer = bobs.get(sweep.get_absolute_url())
-    assert dict(answer.context["table"].states) == {"QUEUED": 1, "RUNNING": 1, "STOPPING": 1}
+    assert dict(answer.context["table"].states) == {"QUEUED": 1, "RUNNING": 1, "CANCELLING": 1}
     assert text(answer).count("Cancelling</span>") == 2
     assert "Cancelling</span>" in text(bobs.get(reverse("models:list", args=[shop.project.code])))
 
