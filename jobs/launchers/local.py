@@ -41,6 +41,7 @@ def start(launch: Launch, *, attempt: int, grace: float, log_limit: int = 0, hos
     program = sandbox.enclose(launch) if enclosed else launch
     order = {
         "argv": program.argv,
+        "program": launch.argv[0],
         "environment": program.environment,
         "sandbox": enclosed,
         "cwd": str(launch.folder),

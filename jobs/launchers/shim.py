@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import errno
 import json
 import os
 import resource
@@ -146,6 +147,9 @@ class Program:
 
 def _start(order: dict[str, Any], folder: Path, lock: int) -> int:
     """The leader holds the lock as well, so that it stays held should this shim be killed."""
+    program = order.get("program", "")
+    if program.startswith("/") and not Path(program).exists():  # a sandbox would say so in words of its own
+        raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), program)
     argv = [str(lock) if word == "{lock}" else word for word in order["argv"]]
     with (folder / LOG).open("ab") as log:
         process = subprocess.Popen(

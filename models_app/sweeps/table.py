@@ -18,7 +18,9 @@ from models_app.sweeps.scores import Metric, Score, metrics_of, scores_of
 
 DIGITS = (3, 4, 6, 9, 17)  # significant ones of a long setting: the fewest that tell a column's values apart
 LONG = 8  # characters
-_ORDER = [*State.values, "CANCELLING"]  # of the states, as the column is sorted
+_ORDER = [
+    state for one in State.values for state in ((one, "CANCELLING") if one == State.RUNNING else (one,))
+]  # of the states in their column
 
 
 @dataclass(frozen=True)
@@ -107,7 +109,7 @@ class Table:
     def states(self) -> list[tuple[str, int]]:
         """How many trainings are in each state, in the order of a life."""
         counts = Counter(_state_of(row.model.job) for row in self.rows)
-        return [(state, counts[state]) for state in State.values if counts[state]]
+        return [(state, counts[state]) for state in _ORDER if counts[state]]
 
     @cached_property
     def metric_columns(self) -> list[MetricColumns]:
