@@ -8,6 +8,7 @@ those of a training that nobody killed.
 from __future__ import annotations
 
 import argparse
+import contextlib
 import random
 import signal
 import subprocess
@@ -31,6 +32,7 @@ SMALL: dict[str, dict[str, Any]] = {  # settings of trainings that take long eno
     "seg": {"epochs": 60, "patience": 60, "batch_size": 2, "image_size": 128, "amp": "off"},
 }
 PLATES = {"cl": (12, 4), "rc": (2, 1), "od": (8, 4), "seg": (8, 4)}  # to train on and to judge by; RC: 8 regions each
+START = 6.0  # seconds in which a training starts on a quiet machine; longer ones would use up the epochs there
 FEWEST, MOST = 1, 8  # rows of the graph that may be written before a kill
 
 
@@ -90,7 +92,7 @@ def _killed(run: runs.Run, dice: random.Random, moment: Moment) -> bool:
 def _await_start(run: runs.Run, process: subprocess.Popen[bytes], dice: random.Random) -> bool:
     """Some seconds: it is importing, decoding, or at the first steps."""
     try:
-        process.wait(dice.uniform(0.5, 15))
+        process.wait(dice.uniform(0.5, START))
     except subprocess.TimeoutExpired:
         return True
     return False
@@ -112,15 +114,24 @@ def _await_rows(run: runs.Run, process: subprocess.Popen[bytes], dice: random.Ra
 
 def _await_file(run: runs.Run, process: subprocess.Popen[bytes], dice: random.Random) -> bool:
     """Until a checkpoint's temporary file is there, and a moment longer: it is being written, synced or renamed."""
-    folder, skip = run.output / "save", dice.randrange(3)
+    since, skip = time.time(), dice.randrange(3)
     while process.poll() is None:
-        if any(folder.glob(".*.tmp")):
+        if _is_writing(run.output / "save", since):
             if skip == 0:
                 time.sleep(dice.choice((0.0, 0.005, 0.02, 0.05)))
                 return True
             skip -= 1
             time.sleep(0.1)
         time.sleep(0.001)
+    return False
+
+
+def _is_writing(folder: Path, since: float) -> bool:
+    """What an earlier kill left there does not count: `since` when, in seconds since the epoch."""
+    for path in folder.glob(".*.tmp"):
+        with contextlib.suppress(FileNotFoundError):  # renamed meanwhile
+            if path.stat().st_mtime >= since:
+                return True
     return False
 
 
