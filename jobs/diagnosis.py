@@ -15,7 +15,7 @@ from django.conf import settings
 from jobs import hosts, kinds, logs, said
 from jobs.failure_rules import AGAIN, BY_NAME, RESUME, RULES, Rule
 from jobs.launchers import shim
-from jobs.models import Job, State
+from jobs.models import Job, State, storable
 from jobs.said import Said
 from projects_app.korean import fluent
 
@@ -38,7 +38,10 @@ def of(job: Job, folder: Path, message: str, otherwise: str = SAID) -> dict[str,
     case = Case(job, folder, message)
     rule, values, line = case.judge(otherwise)
     quote = line.text.strip() if line else "" if isinstance(message, Said) else message
-    facts: dict[str, Any] = {"values": {name: _short(text) for name, text in values.items()}, "quote": quote[:LONGEST]}
+    facts: dict[str, Any] = {
+        "values": {name: _short(text) for name, text in values.items()},
+        "quote": storable(quote[:LONGEST]),
+    }
     if line:
         facts["at"] = line.at
     return {"failure": rule, "failure_facts": facts}
@@ -168,4 +171,4 @@ def _signal(code: int | None) -> str:
 
 def _short(text: str) -> str:
     """A path without what all of the portal's have in common."""
-    return text.removeprefix(f"{settings.TRAINPORTAL_HOME}/")[:500]
+    return storable(text.removeprefix(f"{settings.TRAINPORTAL_HOME}/")[:500])

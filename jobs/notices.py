@@ -144,7 +144,7 @@ def _time(at: Any) -> str | None:
 
 
 def _by_webhook(delivery: Delivery) -> None:
-    body = json.dumps(delivery.body, ensure_ascii=False).encode()
+    body = json.dumps(delivery.body, ensure_ascii=False, sort_keys=True).encode()  # the same bytes at each try
     one = delivery.subscription
     headers = webhooks.headers(one, str(delivery.pk), event_name(delivery.event), body)
     answer = webhooks.post(one.url, body, headers)

@@ -56,7 +56,7 @@ class ImportOrder:
     def model_type(self) -> ModelType | None:
         """The project's own; a new one (not saved) where the export says all about it; None where neither is."""
         code, kind = self.document.get("model_type"), self.document.get("training_type")
-        if not isinstance(code, str) or kind not in TrainingType.values:
+        if not isinstance(code, str) or not model_json.is_keepable(code) or kind not in TrainingType.values:
             return None
         own = ModelType.objects.filter(project=self.draft.project, code=code).first()
         if own:

@@ -139,7 +139,9 @@ def differing(validation: Validation, name: str) -> float | None:
 
 def all_differing(validation: Validation) -> list[tuple[str, float, float]]:
     """Name, the portal's figure, the kernel's: every figure in which the two differ."""
-    names = [name for name in validation.summary if name not in ("ref_IoU", "min_score")]
+    key = KEY[TrainingType(validation.model.model_type.training_type)]  # first; a database keeps no order of the rest
+    rest = sorted(set(validation.summary) - {*key, "ref_IoU", "min_score"})
+    names = [name for name in (*key, *rest) if name in validation.summary]
     found = ((name, validation.figures.get(name), differing(validation, name)) for name in names)
     return [(name, own, kernels) for name, own, kernels in found if own is not None and kernels is not None]
 
