@@ -85,7 +85,8 @@ class ImportOrder:
             return unique_name(self.draft.project, self.about["model"]["name"][:200])
         stem = self.draft.file_name.partition(".")[0][:150]
         code = self.document.get("model_type")
-        return unique_name(self.draft.project, f"{code}-{stem}" if isinstance(code, str) and code[:50] else stem or "1")
+        is_code = isinstance(code, str) and bool(code) and model_json.is_keepable(code)
+        return unique_name(self.draft.project, f"{code}-{stem}" if is_code else stem or "1")
 
     @property
     def proposed_description(self) -> str:
