@@ -21,7 +21,7 @@ run: $(VENV)/.installed
 	@TRAINPORTAL_DEBUG=$${TRAINPORTAL_DEBUG:-1} $(PY) manage.py demo --port $(PORT)
 
 test: $(VENV)/.installed
-	@$(PY) -m pytest -n 2 $(TESTS)
+	@$(PY) -m pytest -n 2 --dist loadfile $(TESTS)
 
 check: $(VENV)/.installed
 	@$(PY) -m ruff format --check .

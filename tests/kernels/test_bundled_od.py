@@ -42,7 +42,7 @@ def validated(tmp_path_factory, dataset, trained) -> KernelRun:
 @pytest.fixture(scope="module")
 def proposing(tmp_path_factory, dataset) -> KernelRun:
     """Faster R-CNN, for 20 steps without random changes of the images."""
-    params = still("od", STEPS | {"detector": "fasterrcnn"})
+    params = still("od", STEPS | {"detector": "fasterrcnn", "learning_rate": 1e-4})
     run = make_run(tmp_path_factory.mktemp("od-proposing"), "od", dataset, params=params)
     assert run.finish() == 0, run.log
     return run
@@ -100,7 +100,7 @@ def test_faster_rcnn_leaves_all_results(proposing):
 
 def test_two_ranks_of_faster_rcnn_take_the_steps_of_one_process(tmp_path, dataset, proposing):
     """Though the samples of its loss are drawn at random, and though they are stopped on the way and go on."""
-    params = still("od", STEPS | {"detector": "fasterrcnn", "batch_size": 1})
+    params = still("od", STEPS | {"detector": "fasterrcnn", "learning_rate": 1e-4, "batch_size": 1})
     two = make_run(tmp_path, "od", dataset, params=params, ranks=2)
     assert two.stop_after(6, ranks=2) != 0
     two = make_run(tmp_path, "od", dataset, params=params, ranks=2, resume=True)
