@@ -101,7 +101,7 @@ def test_faster_rcnn_leaves_all_results(proposing):
 def test_two_ranks_of_faster_rcnn_take_the_steps_of_one_process(tmp_path, dataset, proposing):
     """Though the samples of its loss are drawn at random, and though they are stopped on the way and go on.
 
-    Which proposals are looked into is yes or no: sooner or later a rounding decides one, and then the losses are only near.
+    Which proposals are looked into is yes or no: in the end a rounding decides one, and then the losses are only near.
     """
     params = still("od", STEPS | {"detector": "fasterrcnn", "learning_rate": 3e-5, "batch_size": 1})
     two = make_run(tmp_path, "od", dataset, params=params, ranks=2)
