@@ -5,7 +5,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from django.conf import settings
 from django.db import models
@@ -93,20 +93,33 @@ class Dataset(models.Model):
         labels = Annotation.objects.filter(image__dataset=self, is_roi=False)
         if model_type is not None:
             labels = labels.meant().filter(annotation_type__in=model_type.annotation_types.all())
-        rows = labels.values(
-            "annotation_type__training_type", "annotation_type__code", "category__code", "verdict"
-        ).annotate(count=models.Count("pk"), images=models.Count("image", distinct=True))
+        rows = labels.order_by().values("annotation_type", "category", "verdict")  # an index has all of it
+        counted = list(rows.annotate(count=models.Count("pk"), images=models.Count("image", distinct=True)))
+        types = AnnotationType.objects.in_bulk([row["annotation_type"] for row in counted if row["annotation_type"]])
+        categories = Category.objects.in_bulk([row["category"] for row in counted if row["category"]])
+        found = [(types.get(row["annotation_type"]), categories.get(row["category"]), row) for row in counted]
         return [
             {
-                "training_type": row["annotation_type__training_type"],
-                "annotation_type": row["annotation_type__code"],
-                "code": row["category__code"] or row["annotation_type__code"],
+                "training_type": kind.training_type if kind else None,
+                "annotation_type": kind.code if kind else None,
+                "code": category.code if category else kind.code if kind else None,
                 "verdict": row["verdict"],
                 "count": row["count"],
                 "images": row["images"],
             }
-            for row in rows.order_by("annotation_type__training_type", "annotation_type__code", "category__position")
+            for kind, category, row in sorted(found, key=_place)
         ]
+
+
+def _place(found: tuple[AnnotationType | None, Category | None, dict[str, Any]]) -> tuple[Any, ...]:
+    """By training type, label, place of the category; false before true."""
+    kind, category, row = found
+    return (
+        kind.training_type if kind else "",
+        kind.code if kind else "",
+        category.position if category else -1,
+        bool(row["verdict"]),
+    )
 
 
 def labelled_field(training_type: str) -> str:
@@ -190,7 +203,9 @@ class Annotation(models.Model):
     `points` are pixels of the image as seen: `[[x, y], …]`, a rectangle by its top left and bottom right corners.
     """
 
-    image = models.ForeignKey(Image, models.CASCADE, related_name="annotations", verbose_name=_("image"))
+    image = models.ForeignKey(  # an index of its own would say less than the one below
+        Image, models.CASCADE, related_name="annotations", verbose_name=_("image"), db_index=False
+    )
     annotation_type = models.ForeignKey(
         AnnotationType, models.PROTECT, null=True, blank=True, related_name="annotations"
     )
@@ -206,7 +221,12 @@ class Annotation(models.Model):
 
     class Meta:
         ordering = ["pk"]
-        indexes = [models.Index(fields=["annotation_type", "image"])]
+        indexes = [
+            models.Index(fields=["annotation_type", "image"]),
+            models.Index(  # labels are counted without a look at the rows, which hold the points
+                fields=["image", "is_roi", "annotation_type", "category", "verdict"], name="labels_of_image"
+            ),
+        ]
         verbose_name = _("annotation")
         verbose_name_plural = _("annotations")
 

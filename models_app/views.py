@@ -15,7 +15,7 @@ from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_GET, require_POST
 
 from jobs.views import job_context
-from models_app import exporting, files
+from models_app import choices, exporting, files
 from models_app.models import TrainedModel
 from models_app.names import name_complaints
 from projects_app.access import project_view
@@ -104,6 +104,7 @@ def _page(request: HttpRequest, model: TrainedModel, form: EditForm, status: int
         | facts
         | {
             "form": form,
+            "kernel_card": choices.KernelCard(model.kernel),
             "has_checkpoint": model.has_checkpoint,
             "files": files.listed(model.folder) if not model.job.is_active else [],
             "validations": model.validations.select_related("job", "project", "model").order_by("-pk")[:SHOWN],
