@@ -144,6 +144,8 @@ def test_what_is_hidden_stays_hidden_on_the_next_image_and_no_key_works_while_on
     ids = portal.seeded["OD"]
     page.goto(at(f"validations/{ids['validation']}/"))
     page.locator("#images .tile").first.click()
+    page.wait_for_url("**/images/**")
+    page.wait_for_load_state("load")
     truth = page.locator("[data-overlay-toggle=truth]")
     page.keyboard.press("g")
     assert (truth.get_attribute("aria-pressed"), page.locator("g.truth").is_visible()) == ("false", False)

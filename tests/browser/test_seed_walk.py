@@ -37,7 +37,8 @@ KernelSwitch.objects.create(kernel=other, project=project, is_on=True)
 [model_type] = ModelType.objects.filter(project=project)
 second = ModelType.objects.create(project=project, code="OD_GOOD", name="양품", training_type="OD")
 second.learn(AnnotationType.objects.get(project=project, code="GOOD"))
-Preset.objects.create(project=project, kernel_name=kernel.name, model_type=second, params=fake_kernels.params(rows=7))
+for name in (kernel.name, other.name):
+    Preset.objects.create(project=project, kernel_name=name, model_type=second, params=fake_kernels.params(rows=7))
 found = dict(type=model_type.code, kernel=kernel.pk, other=other.pk, train=sets["train"].pk, val=sets["val"].pk)
 for name, behaviour in (("기본 모델", "good"), ("실패한 모델", "exit3")):
     order = TrainOrder(project, model_type, kernel, [sets["train"]], [sets["val"]], name=name,
@@ -133,6 +134,15 @@ def test_a_model_is_imported(page, walk):
     assert page.get_by_role("link", name="검증", exact=True).first.is_visible()
 
 
+def test_choosing_a_model_type_brings_its_usual_settings(page, walk):
+    page.goto(at("models/train/"))
+    rows, kind = page.locator("[name='params.rows']"), page.get_by_label("모델 타입")
+    kind.select_option(label="OD_GOOD · 양품 (OD)")
+    wait_for("the preset of that type", lambda: rows.input_value() == "7")
+    kind.select_option(index=index_of(page, walk["type"]))
+    wait_for("the defaults of the schema", lambda: rows.input_value() == "3")
+
+
 def test_a_training_is_filled_in_and_started(page, walk):
     page.goto(at(f"models/{walk['good']}/"))
     page.get_by_role("link", name="추가 학습").click()
@@ -140,7 +150,7 @@ def test_a_training_is_filled_in_and_started(page, walk):
     assert "기본 모델" in base.inner_text()
     assert walk["type"] in base.inner_text()
 
-    kernel = page.get_by_role("group", name="학습 커널", exact=True)
+    kernel = page.get_by_role("group", name=re.compile("^학습 커널"))
     assert "fake-od" in kernel.locator(".pick-card-body").inner_text()
     devices = page.get_by_label(re.compile("사용할 GPU 수"))
     assert (devices.get_attribute("readonly"), devices.input_value()) == ("", "1")
@@ -150,12 +160,6 @@ def test_a_training_is_filled_in_and_started(page, walk):
     assert kernel.locator(".pick-others input").count() == 0
 
     rows = page.locator("[name='params.rows']")
-    with page.expect_response("**/train/form/"):
-        page.get_by_label("모델 타입").select_option(label="OD_GOOD · 양품 (OD)")
-    wait_for("the preset of that type", lambda: rows.input_value() == "7")
-    with page.expect_response("**/train/form/"):
-        page.get_by_label("모델 타입").select_option(index=index_of(page, walk["type"]))
-    wait_for("the defaults of the schema", lambda: rows.input_value() == "3")
     with page.expect_response("**/train/form/"):
         page.locator("#id_kernel .pick-option", has_text=OTHER).locator("input").check()
     hint = page.locator("#hint-devices")
@@ -249,13 +253,15 @@ def test_only_a_model_whose_training_succeeded_is_validated(page, walk):
     assert page.get_by_role("button", name="검증 시작").is_disabled()
 
 
-def started(page, walk, operation: str, kernel: str) -> None:
+def started(page, walk, operation: str, kernel: str, score: str = "") -> None:
     """From the page of the model to the page of its validation, through the form."""
     page.goto(at(f"models/{walk['good']}/"))
     page.locator(".page-actions").get_by_role("link", name="검증", exact=True).click()
     page.wait_for_url("**/validations/start/**")
     page.locator(".pick-option", has_text=kernel).locator("input").check()
     page.get_by_role("group", name="동작 타입").get_by_label(operation).check()
+    if score:
+        page.get_by_label("라벨로 남길 최소 점수").fill(score)
     page.get_by_role("button", name="검증 시작").click()
     page.wait_for_url(re.compile(r"/validations/\d+/$"))
 
@@ -281,7 +287,7 @@ def test_a_validation_is_started_with_another_kernel_and_compares(page, walk):
 
 
 def test_an_inference_labels_a_dataset(page, walk):
-    started(page, walk, "추론: 모델이 라벨 생성", "fake-od")
+    started(page, walk, "추론: 모델이 라벨 생성", "fake-od", "0.5")
     page.get_by_role("link", name="라벨 검토").wait_for()
     page.get_by_role("link", name="결과 데이터셋").click()
     labels = block(page, "라벨").locator("tbody tr")
