@@ -114,7 +114,7 @@ def _counted(labels: models.QuerySet[Annotation]) -> list[dict[str, object]]:
     counted = list(rows.annotate(count=models.Count("pk"), images=models.Count("image", distinct=True)))
     types = AnnotationType.objects.in_bulk([row["annotation_type"] for row in counted if row["annotation_type"]])
     categories = Category.objects.in_bulk([row["category"] for row in counted if row["category"]])
-    found = [(types.get(row["annotation_type"]), categories.get(row["category"]), row) for row in counted]
+    found = [(types.get(row["annotation_type"]), categories.get(row["category"]), dict(row)) for row in counted]
     return [
         {
             "training_type": kind.training_type if kind else None,
