@@ -136,11 +136,11 @@ def test_a_model_is_imported(page, walk):
 
 def test_choosing_a_model_type_brings_its_usual_settings(page, walk):
     page.goto(at("models/train/"))
-    rows, kind = page.locator("[name='params.rows']"), page.get_by_label("모델 타입")
-    kind.select_option(label="OD_GOOD · 양품 (OD)")
-    wait_for("the preset of that type", lambda: rows.input_value() == "7")
-    kind.select_option(index=index_of(page, walk["type"]))
-    wait_for("the defaults of the schema", lambda: rows.input_value() == "3")
+    rows, codes = page.locator("[name='params.rows']"), page.locator("#id_model_type option").all_inner_texts()
+    for code, usual in (("OD_GOOD ", "7"), (walk["type"], "3"), ("OD_GOOD ", "7")):  # a preset, the schema's defaults
+        with page.expect_response("**/train/form/"):
+            page.get_by_label("모델 타입").select_option(index=[text.startswith(code) for text in codes].index(True))
+        wait_for("the usual settings of that type", lambda usual=usual: rows.input_value() == usual)
 
 
 def test_a_training_is_filled_in_and_started(page, walk):
@@ -199,11 +199,6 @@ def test_a_training_is_filled_in_and_started(page, walk):
     assert seen["settings"]["training_params"]["rows"] == 4
     assert "checkpoint" in str(seen["base"]) or "save" in seen["base"]
     assert "기본 모델" in block(page, "기본 정보").inner_text()
-
-
-def index_of(page, code: str) -> int:
-    texts = page.locator("#id_model_type option").all_inner_texts()
-    return next(n for n, text in enumerate(texts) if text.startswith(f"{code} ") or text.startswith(f"{code}("))
 
 
 def test_a_model_shows_everything_about_itself(page, walk):

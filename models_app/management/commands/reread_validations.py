@@ -33,7 +33,8 @@ class Command(PortalCommand):
         validations = list(mine)
         if strange := sorted(set(wanted) - {one.pk for one in validations}):
             raise CommandError(f"No validation whose results could be read: {', '.join(map(str, strange))}.")
-        read, gone = [], []
+        read: list[int] = []
+        gone: list[int] = []
         for one in validations:
             require(one.project, self.user, Role.LABELLER)
             (read if rereading.reread(one) else gone).append(one.pk)
