@@ -19,7 +19,6 @@ from bench.table import MeasurementFailed, Row, median, say
 from kernels_app.bundled import packing
 
 HERE = Path(__file__).resolve().parent
-CLOCKED = HERE / "clocked.py"
 # What both do alike: flips across and no other changes; and nothing that ends a training early.
 ALIKE: dict[str, Any] = {
     "flip_horizontal": True,
@@ -125,7 +124,7 @@ def _pairs(kind: str, case: Case, folder: Path, count: int) -> list[Pair]:
 def one(kind: str, case: Case, folder: Path, *, plain: bool) -> Side:
     """One training of the kernel, or of the plain loop."""
     made = runs.prepare(kind, case.data, folder, ALIKE | ALSO.get(kind, {}) | case.params)
-    ended = made.succeed(HERE / "reference" / f"{kind}.py" if plain else CLOCKED)
+    ended = made.succeed(HERE / "reference" / f"{kind}.py" if plain else runs.CLOCKED)
     return Side(made.spent(), ended.memory)
 
 
