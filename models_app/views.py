@@ -21,7 +21,8 @@ from models_app.names import name_complaints
 from projects_app.access import project_view
 from projects_app.models import Project, Role, User
 
-SHOWN = 20  # validations, children, retrainings on the page
+SHOWN = 20  # validations on the page
+NAMED = 8  # children, retrainings
 
 
 class EditForm(forms.ModelForm):
@@ -121,8 +122,8 @@ def _facts(request: HttpRequest, model: TrainedModel) -> dict[str, Any]:
     return {
         "model": model,
         "may": {role.value: model.project.allows(cast(User, request.user), role) for role in Role},
-        "children": list(model.children.select_related("project").only("name", "project")[:SHOWN]),
+        "children": list(model.children.select_related("project").only("name", "project")[:NAMED]),
         "child_count": model.children.count(),
-        "retrainings": list(model.retrainings.select_related("project").only("name", "project")[:SHOWN]),
+        "retrainings": list(model.retrainings.select_related("project").only("name", "project")[:NAMED]),
         "retraining_count": model.retrainings.count(),
     }
