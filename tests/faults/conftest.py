@@ -45,8 +45,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Files in an order of chance, and the cases of each: they share a worker."""
     if config.getoption("--faults-shuffle", False):
-        random.Random(config.getoption("--faults-seed", "0")).shuffle(items)
+        dice = random.Random(config.getoption("--faults-seed", "0"))
+        files = {item.path: dice.random() for item in items}
+        order = {item: (files[item.path], dice.random()) for item in items}
+        items.sort(key=order.__getitem__)
 
 
 @pytest.fixture(scope="session")

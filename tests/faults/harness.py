@@ -29,6 +29,7 @@ from models_app.orders import TrainOrder
 from tests.faults.proxy import Proxy
 
 REPOSITORY = Path(__file__).resolve().parents[2]
+WITHIN = 10.0  # seconds for what takes at most 5 on a machine that has nothing else to do
 PATIENCE = 90.0  # seconds that a busy machine may take for what takes one
 MANY = 100_000  # steps: more than any case waits for; `Portal.finish` ends them
 FAST = {

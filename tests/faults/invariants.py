@@ -16,7 +16,7 @@ from django.db import connection
 from jobs.models import HELD, TERMINAL, Job, Lease, State
 from kernels_app.contract import metrics, results
 from models_app.models import TrainedModel
-from tests.faults.harness import Portal, environment, words
+from tests.faults.harness import PATIENCE, Portal, environment, words
 
 DIARY = "faults_diary"
 
@@ -105,7 +105,7 @@ def _lives(portal: Portal) -> list[str]:
     return found
 
 
-def _left_alive(portal: Portal, patience: float = 15.0) -> list[str]:
+def _left_alive(portal: Portal, patience: float = PATIENCE) -> list[str]:
     """Kernels, shims and runners of jobs that ended; they may take a moment to be gone."""
     runs = str(portal.home / "runs")
     deadline = time.monotonic() + patience

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import time
 
@@ -9,11 +10,11 @@ import pytest
 from django.db import connection
 
 from jobs.models import Job, State
-from tests.faults.harness import words
+from tests.faults.harness import WITHIN, words
 from tests.faults.invariants import lives
 
 pytestmark = pytest.mark.django_db(transaction=True)
-AWAY = 1.5
+AWAY = float(os.environ.get("FAULTS_AWAY", "1.5"))  # seconds
 
 
 def test_f18_a_database_that_is_away_while_it_trains_costs_nothing(proxied):
@@ -101,7 +102,7 @@ def test_f13b_a_worker_that_waits_for_the_database_ends_in_five_seconds_all_the_
         began = time.monotonic()
         worker.send_signal(signal.SIGTERM)
         assert worker.wait(30) == 0
-        assert time.monotonic() - began < 5
+        assert time.monotonic() - began < WITHIN
         assert not [process for process in portal.all() if "qcluster" in words(process)]
     portal.finish(job)
 

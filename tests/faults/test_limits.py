@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,18 +12,26 @@ import pytest
 from django.utils import translation
 
 from jobs import logs, runfolder
-from jobs.models import Host, State, Stop
+from jobs.models import Host, Job, State, Stop
 from tests.faults.invariants import lives
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.one_database]
 MB = 2**20
 
 
+def over_time(portal, **params) -> Job:
+    """A training that has saved something and is over its time: its next runner is told of a limit."""
+    portal.tend()
+    job = portal.at_step(portal.train(**params), 1)
+    Job.objects.filter(pk=job.pk).update(limits={"wall": 0.5})
+    os.kill(portal.runner_of(job), signal.SIGKILL)
+    return job
+
+
 def test_f35_the_time_limit_stops_it_and_its_checkpoint_is_kept(portal):
-    portal.deadlines["WALL_LIMIT"] = 4
-    portal.worker()
-    job = portal.until(portal.train(), State.FAILED)
-    assert job.message == "Stopped at its time limit of 4 s."
+    """The time is the kernel's own, whichever runner looks."""
+    job = portal.until(over_time(portal), State.FAILED)
+    assert job.message == "Stopped at its time limit of 0.5 s."
     assert job.stop_reason == Stop.WALL
     assert job.events.filter(new=State.STOPPING, why=job.message).count() == 1
     assert (portal.models[0].folder / "save" / "resume.pth").is_file()
@@ -29,13 +39,11 @@ def test_f35_the_time_limit_stops_it_and_its_checkpoint_is_kept(portal):
 
 def test_f35b_one_that_was_to_be_stopped_and_says_done_has_succeeded(portal):
     """It was just ready: what it saved while it was told to end is whole."""
-    portal.deadlines["WALL_LIMIT"] = 4
-    portal.worker()
-    job = portal.until(portal.train(behaviour="done_when_told"), State.SUCCEEDED)
+    job = portal.until(over_time(portal, behaviour="done_when_told"), State.SUCCEEDED)
     assert job.message == ""
 
 
-def test_f35c_it_speaks_the_language_of_whoever_started_it(portal):
+def test_f35c_the_limit_of_the_installation_speaks_the_language_of_whoever_started_it(portal):
     portal.deadlines["WALL_LIMIT"] = 0.5
     portal.worker()
     with translation.override("ko"):
@@ -93,7 +101,7 @@ def test_f40b_a_host_with_little_room_starts_nothing_until_there_is_more(portal,
     first = portal.worker()
     job = portal.train(steps=3)
     portal.wait("the host", lambda: Host.objects.exists())
-    portal.wait("its second word", lambda: _has_spoken_again())
+    a_whole_tick(portal)
     job.refresh_from_db()
     assert job.state == State.QUEUED
     settings.JOB_DISK_FLOOR = 2**60
@@ -123,7 +131,7 @@ def test_f40c_a_full_disk_ends_who_fills_it_and_holds_up_the_rest_until_there_is
     assert (job.failure, job.exit_code) == ("disk_full", 1)
     portal.wait("the host to say so", lambda: Host.objects.get().free_bytes < 4 * MB)
     waiting = portal.train(steps=3)
-    portal.wait("its next word", lambda: _has_spoken_again())
+    a_whole_tick(portal)
     waiting.refresh_from_db()
     assert waiting.state == State.QUEUED
     [large] = small_disk.glob("**/large.bin")
@@ -132,9 +140,11 @@ def test_f40c_a_full_disk_ends_who_fills_it_and_holds_up_the_rest_until_there_is
     assert len(lives(portal.home)) == 2
 
 
-def _has_spoken_again(seen: list = []) -> bool:  # noqa: B006
-    seen.append(Host.objects.get().seen_at)
-    return seen[0] != seen[-1]
+def a_whole_tick(portal) -> None:
+    """The worker has looked at everything once more: two of its words later."""
+    for _ in range(2):
+        before = Host.objects.get().seen_at
+        portal.wait("its next word", lambda: Host.objects.get().seen_at > before)  # noqa: B023 (called at once)
 
 
 class TestOfTheKernelItself:

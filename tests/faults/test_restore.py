@@ -7,7 +7,7 @@ import sqlite3
 from collections.abc import Iterator
 
 import pytest
-from django.db import connection
+from django.db import OperationalError, connection, transaction
 
 from jobs.models import Job, State
 from tests.faults.invariants import DIARY, lives
@@ -91,9 +91,16 @@ class PostgresBackup:
                 cursor.execute(f'CREATE TABLE backup."{table}" AS TABLE "{table}"')
 
     def restore(self) -> None:
-        """As a dump is loaded: without triggers and references in between, and the sequences as the rows have it."""
-        from django.db import transaction
+        """As a dump is loaded: without triggers and references in between, and the sequences as the rows have it.
 
+        Runners of the present write meanwhile, and the server may choose this as the victim of a deadlock: again, then.
+        """
+        while True:
+            with contextlib.suppress(OperationalError):
+                self._load()
+                return
+
+    def _load(self) -> None:
         with transaction.atomic(), connection.cursor() as cursor:
             cursor.execute("SET LOCAL session_replication_role = replica")
             for table in self._tables():
