@@ -114,8 +114,9 @@ def test_f40b_a_host_with_little_room_starts_nothing_until_there_is_more(portal,
 
 
 @pytest.fixture
-def small_disk(home) -> Iterator[Path]:
-    """All of the portal's files on a file system of 24 MB of their own."""
+def small_disk(home, standing) -> Iterator[Path]:
+    """All of the portal's files on a file system of 24 MB of their own, which hides those that were there."""
+    standing.end()
     done = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=24m", "tmpfs", str(home)], capture_output=True)
     if done.returncode:
         pytest.skip("nobody but root may mount a small disk")

@@ -19,7 +19,6 @@ pytestmark = pytest.mark.django_db(transaction=True)
 @pytest.fixture
 def cluster(portal):
     """A worker with its task queue proven alive; its processes: main, sentinel, two workers, monitor, pusher."""
-    portal.deadlines["CANARY"] = 1.0
     worker = portal.worker(queue=True)
     portal.wait("the task queue to deliver", lambda: Host.objects.filter(canary_at__isnull=False).exists())
     main, sentinel, *rest = portal.wait("all of it", lambda: _complete(portal, worker))
@@ -38,6 +37,7 @@ def replaced(portal, worker, main) -> bool:
 
 
 def delivers_again(portal) -> None:
+    portal.file("canary", "1")
     before = Host.objects.get().canary_at
     portal.wait("the next canary", lambda: Host.objects.get().canary_at > before)
 
@@ -58,6 +58,7 @@ def test_f09_a_queue_whose_idle_workers_are_killed_is_noticed_and_replaced(porta
     job = portal.at_step(portal.train(), 1)
     for process in workers:
         process.kill()
+    portal.file("canary", "1")
     portal.wait("a new task queue", lambda: replaced(portal, worker, main))
     delivers_again(portal)
     only_one_is_left(portal, worker)

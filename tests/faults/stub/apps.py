@@ -20,7 +20,7 @@ class StubConfig(AppConfig):
         _stub_gpus()
         _shift_clock()
         if sys.argv[1:2] == ["worker"]:
-            _rest_between_cases()
+            _wrap_the_tick()
         if os.environ.get("FAULTS_ABLATION") == "locks":
             _without_locks()
 
@@ -52,13 +52,17 @@ def _shift_clock() -> None:
     clock.now = shifted
 
 
-def _rest_between_cases() -> None:
-    """The worker that a file's cases share does nothing while `rest-<host>` is there, and says that it does nothing."""
+def _wrap_the_tick() -> None:
+    """The worker that a file's cases share does nothing while `rest-<host>` is there, and says that it does nothing.
+
+    `canary` sets how often the task queue is proven alive, from now on.
+    """
     from jobs.management.commands.worker import Worker
 
     tick, host = Worker.tick, settings.TRAINPORTAL_HOST_NAME
 
     def tick_or_rest(self: Worker) -> None:
+        settings.JOB_CANARY = _number(folder() / "canary", settings.JOB_CANARY)
         if (folder() / f"rest-{host}").exists():
             (folder() / f"rests-{host}").touch()
         else:
