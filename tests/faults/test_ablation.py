@@ -32,6 +32,7 @@ def test_without_locks_the_checker_sees_two_kernels_of_one_job(portal, alice):
         os.kill(pid, signal.SIGKILL)
 
 
+@pytest.mark.one_database
 def test_with_them_it_sees_one(portal, alice):
     """The same, with the locks: the runner is late and keeps its job."""
     portal.tend()

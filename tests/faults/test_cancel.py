@@ -51,6 +51,7 @@ def test_f24c_one_whose_kernel_was_started_by_a_runner_that_died_before_it_said_
     assert len(lives(portal.home)) == 1
 
 
+@pytest.mark.one_database
 def test_f24d_a_running_one_is_asked_saves_its_checkpoint_and_ends(portal, alice, dice):
     portal.tend()
     job = portal.at_step(portal.train(), dice.randint(1, 8))
@@ -63,6 +64,7 @@ def test_f24d_a_running_one_is_asked_saves_its_checkpoint_and_ends(portal, alice
     assert life.has_ended  # in its own time, not by SIGKILL
 
 
+@pytest.mark.one_database
 def test_f24e_one_that_is_being_finished_is_not_cancelled_any_more(portal, alice):
     """The kernel was first: that stays a success."""
     portal.point("keep", who="runner", audit="os.rename", match="models/", do="stop")
@@ -110,6 +112,7 @@ def test_f25b_a_cancel_that_races_the_end_does_no_harm(portal, alice, dice):
         assert (model.folder / "model.onnx").exists() == (job.state == State.SUCCEEDED)
 
 
+@pytest.mark.one_database
 def test_f26_a_cancel_reaches_the_kernel_of_a_runner_that_is_gone(portal, alice):
     portal.tend()
     job = portal.at_step(portal.train(), 2)

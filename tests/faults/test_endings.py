@@ -64,6 +64,7 @@ def test_f47_a_project_is_not_deleted_under_a_training_that_runs(portal):
     portal.finish(job)
 
 
+@pytest.mark.one_database
 def test_f47b_a_row_that_is_gone_all_the_same_takes_its_kernel_along(portal):
     """Deleted in the database by hand: nobody is left to look after the kernel, so its runner ends it."""
     portal.tend()
@@ -75,6 +76,7 @@ def test_f47b_a_row_that_is_gone_all_the_same_takes_its_kernel_along(portal):
     portal.models.clear()
 
 
+@pytest.mark.one_database
 def test_f51_a_kernel_started_by_an_older_version_is_picked_up(portal):
     """What it left unsaid, the new one does without."""
     portal.tend()

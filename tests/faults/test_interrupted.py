@@ -39,6 +39,7 @@ def test_f05_a_kernel_that_is_killed_fails_and_says_so(portal, dice):
     assert (portal.models[0].folder / "save" / "resume.pth").is_file()
 
 
+@pytest.mark.one_database
 def test_f06_a_kernel_gone_without_a_trace_goes_on_from_its_checkpoint(portal, dice):
     portal.tend()
     job = portal.at_step(portal.train(), dice.randint(2, 8))

@@ -43,6 +43,7 @@ def test_f01_a_runner_killed_while_its_kernel_trains_is_replaced(portal, dice):
     assert job.events.filter(why="its runner was gone: a new one").count() == 1
 
 
+@pytest.mark.one_database
 def test_f02_a_runner_killed_when_its_kernel_has_just_ended_leaves_the_exit_code(portal):
     """Whoever comes next reads it, and judges: nothing is trained again."""
     portal.point("end", who="runner", sql="state becomes FINALIZING", do="kill")
@@ -82,6 +83,7 @@ def test_f45_a_runner_killed_while_it_keeps_the_results_leaves_them_whole(portal
     assert job.epoch == 2
 
 
+@pytest.mark.one_database
 def test_f04_a_runner_that_is_merely_late_keeps_its_job(portal):
     """Stopped for three leases: nobody takes its job, and it goes on where it was."""
     portal.tend()
@@ -145,6 +147,7 @@ def test_f07b_a_runner_killed_before_its_kernel_starts_is_replaced(portal):
     assert job.epoch == 2
 
 
+@pytest.mark.one_database
 def test_f07c_a_runner_killed_before_it_could_say_that_the_kernel_runs(portal):
     """The kernel is found by the next one, and is not started a second time."""
     portal.point("say", who="runner", sql="state becomes RUNNING", do="kill")
@@ -170,6 +173,7 @@ def test_f13_sigterm_ends_the_worker_in_five_seconds_and_no_training(portal):
     assert not [process for process in portal.all() if "qcluster" in words(process)]
 
 
+@pytest.mark.one_database
 def test_f14_sigterm_to_the_whole_group_of_the_worker_ends_it_and_no_training(portal):
     worker = portal.worker(queue=True)
     job = portal.at_step(portal.train(), 2)
@@ -181,6 +185,7 @@ def test_f14_sigterm_to_the_whole_group_of_the_worker_ends_it_and_no_training(po
     assert job.epoch == 1
 
 
+@pytest.mark.one_database
 def test_f15_a_deploy_while_two_trainings_run_touches_none(portal):
     """Web and worker end and come again; a runner is killed in between, as if it had been in the way."""
     worker = portal.worker()
@@ -197,6 +202,7 @@ def test_f15_a_deploy_while_two_trainings_run_touches_none(portal):
     assert (first.epoch, second.epoch, first.resumes, second.resumes) == (1, 2, 0, 0)
 
 
+@pytest.mark.one_database
 def test_f15b_a_worker_killed_hard_leaves_its_trainings_and_the_next_one_looks_after_them(portal):
     worker = portal.worker()
     job = portal.at_step(portal.train(), 2)
@@ -209,6 +215,7 @@ def test_f15b_a_worker_killed_hard_leaves_its_trainings_and_the_next_one_looks_a
     assert (job.epoch, without_a_gap(portal)) == (2, True)
 
 
+@pytest.mark.one_database
 def test_f49_a_second_worker_on_the_same_host_ends_and_says_why(portal):
     portal.worker()
     job = portal.at_step(portal.train(), 1)

@@ -66,6 +66,7 @@ def test_f09_a_queue_whose_idle_workers_are_killed_is_noticed_and_replaced(porta
     assert job.epoch == 1
 
 
+@pytest.mark.one_database
 def test_f11_a_monitor_that_is_killed_loses_no_effect_and_doubles_none(portal, cluster):
     _worker, _main, _sentinel, _workers, monitor, _pusher = cluster
     monitor.kill()
@@ -75,6 +76,7 @@ def test_f11_a_monitor_that_is_killed_loses_no_effect_and_doubles_none(portal, c
     assert job.events.filter(new=State.STARTING).count() == 1
 
 
+@pytest.mark.one_database
 @pytest.mark.parametrize("who", ["sentinel", "main", "pusher"])
 def test_f12_whatever_of_the_queue_is_killed_one_whole_queue_is_there_again(portal, cluster, who):
     worker, main, sentinel, _workers, _monitor, pusher = cluster
@@ -86,6 +88,7 @@ def test_f12_whatever_of_the_queue_is_killed_one_whole_queue_is_there_again(port
     only_one_is_left(portal, worker)
 
 
+@pytest.mark.one_database
 def test_f12b_a_worker_killed_hard_leaves_a_queue_that_the_next_one_ends(portal, cluster):
     worker, main, *_rest = cluster
     worker.kill()
@@ -185,6 +188,7 @@ def test_f08_a_storm_of_dispatchers_gives_no_device_twice_and_loses_none(portal)
     assert len(storm.held(portal.home)) == sum(job.devices for job in jobs)
 
 
+@pytest.mark.one_database
 def test_f14b_sigint_to_the_task_queue_is_clean(portal, cluster):
     worker, main, *_rest = cluster
     os.kill(main.pid, signal.SIGINT)
