@@ -18,11 +18,11 @@ TABLES = ("jobs_", "models_app_", "django_q_", DIARY)  # what changes in the cas
 
 def test_f52_after_a_restore_every_job_is_found_as_it_is_and_strangers_are_ended(portal, backup):
     """One runs on, one has ended since, one was started since, and one was ordered since: of that nobody knows."""
-    portal.file("gpus", "3")
+    portal.file("gpus", "2")
     worker = portal.worker()
     running, ended = portal.train(), portal.train()
     portal.at_step(running, 1), portal.at_step(ended, 1)
-    waiting = portal.train(devices=2)
+    waiting = portal.train()
     backup.take()
     portal.file("gpus", "4")
     stranger = portal.train()
