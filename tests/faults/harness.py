@@ -246,11 +246,11 @@ class Portal:
         self.proxy.mend()
 
     def freeze(self, pids: list[int]) -> None:
-        """SIGSTOP to all of them, none in the middle of a write (SQLite would have nobody else write either)."""
+        """SIGSTOP to all of them, none in the middle of a transaction (it would hold rows that others wait for)."""
         while True:
             for pid in pids:
                 os.kill(pid, signal.SIGSTOP)
-            if connection.vendor != "sqlite" or _is_free():
+            if _is_free():
                 return
             for pid in pids:
                 os.kill(pid, signal.SIGCONT)
@@ -341,7 +341,15 @@ def environment(process: psutil.Process) -> dict[str, str]:
 
 
 def _is_free() -> bool:
-    """Whether somebody could write to the SQLite database now."""
+    """Whether nobody is in the middle of a transaction: of SQLite, whether somebody could write now."""
+    if connection.vendor == "postgresql":
+        time.sleep(0.05)  # for the answer to what a stopped process has asked
+        with connection.cursor() as cursor:
+            cursor.execute(
+                "SELECT count(*) FROM pg_stat_activity "
+                "WHERE datname = current_database() AND pid <> pg_backend_pid() AND xact_start IS NOT NULL"
+            )
+            return bool(cursor.fetchone()[0] == 0)
     writer = sqlite3.connect(connection.settings_dict["NAME"], timeout=0.1, isolation_level=None)
     try:
         writer.execute("BEGIN IMMEDIATE")
