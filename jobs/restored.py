@@ -13,7 +13,7 @@ from django.db import connection, models, transaction
 from django.db.models import F
 from django.utils.translation import gettext_noop as _
 
-from jobs import clock, runfolder
+from jobs import clock, ingest, runfolder
 from jobs.models import Host, Job, State
 from jobs.said import Said
 
@@ -36,7 +36,8 @@ def settle() -> dict[str, int]:
             is_waiting = job.state == State.QUEUED
             found["waiting" if is_waiting else "held"] += 1
             fields = {"moves": _unused(job)} if is_waiting else {"lease_until": clock.now()}
-            Job.objects.filter(pk=job.pk).update(epoch=F("epoch") + LEAP, adoptions=0, **fields)
+            Job.objects.filter(pk=job.pk).update(epoch=F("epoch") + LEAP, adoptions=0, bad_lines=0, **fields)
+            ingest.reset(job)  # a runner of the present wrote on behind a gap: all is read again from its files
             why = Said(_("the database was restored from a backup"))
             job.record(State(job.state), State(job.state), who="", why=why)
         for folder, model in _numbered.items():
