@@ -39,7 +39,7 @@ def beat() -> Host:
         "device_names": list(names),
         "cores": os.cpu_count() or 1,
         "memory_bytes": memory_bytes(),
-        "free_bytes": shutil.disk_usage(settings.TRAINPORTAL_HOME).free,
+        "free_bytes": free_bytes(),
         "sandbox": _sandbox(),
         "seen_at": clock.now(),
     }
@@ -98,6 +98,11 @@ def memory_bytes() -> int:
         with contextlib.suppress(OSError, ValueError):  # not there, or "max"
             found.append(int(Path(name).read_text(encoding="ascii")))
     return min(found)
+
+
+def free_bytes() -> int:
+    """Of the disk that runs write to."""
+    return shutil.disk_usage(settings.TRAINPORTAL_HOME).free
 
 
 def oom_kills() -> int:

@@ -8,6 +8,8 @@ import sys
 import pytest
 
 from jobs import hosts
+from jobs.kinds import Launch
+from jobs.launchers import sandbox
 
 
 def test_a_kernel_sees_nothing_of_the_portals_own_settings(tmp_path, monkeypatch):
@@ -56,3 +58,16 @@ print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
 def test_only_leased_gpus_are_seen(tmp_path, monkeypatch):
     monkeypatch.setattr(hosts, "gpu_names", lambda: ("H200", "H200", "H200"))
     assert hosts.environment([0, 2], tmp_path)["CUDA_VISIBLE_DEVICES"] == "0,2"
+
+
+def test_a_sandbox_lets_the_leased_gpus_in_and_calls_them_by_name(home):
+    """Numbers count what can be seen; no other GPU's file is there to be opened."""
+    folder = home / "runs" / "1"
+    folder.mkdir(parents=True)
+    gpus = (("/dev/nvidia2", "/dev/nvidiactl"), ("GPU-of-that-name",))
+    inside = sandbox.enclose(Launch(["train"], {"CUDA_VISIBLE_DEVICES": "2"}, folder, folder / "out", "key", gpus=gpus))
+    seen = [word for word in inside.argv if word.startswith("/dev/nvidia")]
+    assert seen == ["/dev/nvidia2"] * 2 + ["/dev/nvidiactl"] * 2
+    assert inside.environment["CUDA_VISIBLE_DEVICES"] == "GPU-of-that-name"
+    without = sandbox.enclose(Launch(["train"], {}, folder, folder / "out", "key"))
+    assert not [word for word in without.argv if word.startswith("/dev/nvidia")]
