@@ -9,5 +9,7 @@ class KernelsConfig(AppConfig):
 
     def ready(self) -> None:
         from kernels_app import registry
+        from kernels_app.imports import work
 
+        work.register()
         post_migrate.connect(registry.after_migrate, sender=self)

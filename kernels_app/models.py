@@ -55,6 +55,17 @@ class Kernel(models.Model):
     state = models.CharField(_("state"), max_length=12, choices=KernelState, default=KernelState.IMPORTING)
     training_types = models.CharField(_("training types"), max_length=32)
     schema = models.JSONField(_("schema"), default=dict)
+    origin = models.JSONField(
+        _("origin"),
+        default=dict,
+        blank=True,
+        help_text=_("The file, or the repository with branch, folder and commit."),
+    )
+    job = models.ForeignKey(
+        "jobs.Job", models.SET_NULL, null=True, blank=True, related_name="+", verbose_name=_("imported by")
+    )
+    checklist = models.JSONField(_("checklist of the doctor"), default=list, blank=True)
+    tried_at = models.DateTimeField(_("tried"), null=True, blank=True)
     is_bundled = models.BooleanField(_("comes with the portal"), default=False)
     created_by = models.ForeignKey(User, models.SET_NULL, null=True, blank=True, related_name="+")
     created_at = models.DateTimeField(_("registered"), auto_now_add=True)
@@ -76,6 +87,31 @@ class Kernel(models.Model):
     @property
     def folder(self) -> Path:
         return settings.TRAINPORTAL_HOME / "kernels" / str(self.pk)
+
+    @property
+    def log(self) -> Path:
+        """What its import wrote; not there for one that came with the portal."""
+        return self.folder.with_name(f"{self.pk}.import.log")
+
+    @property
+    def may_be_tried(self) -> bool:
+        """Whether the doctor may look at it once more: it failed, or whoever imported it was lost."""
+        lost = self.state == KernelState.IMPORTING and not (self.job and self.job.is_active)
+        return not self.is_bundled and (self.state == KernelState.FAILED or lost)
+
+    @property
+    def has_passed(self) -> bool:
+        """Whether no line of the doctor failed; what came with the portal was tried before."""
+        states = {line.get("state") for line in self.checklist}
+        return "failed" not in states and (bool(states) or self.job_id is None)
+
+    def is_managed_by(self, user: User) -> bool:
+        """Who may retire it, for all projects."""
+        return user.is_superuser or user.is_staff or (self.created_by_id == user.pk and not self.is_bundled)
+
+    def move(self, old: tuple[KernelState, ...], new: KernelState) -> bool:
+        """Change the state; False where somebody else was faster."""
+        return Kernel.objects.filter(pk=self.pk, state__in=old).update(state=new) == 1
 
     @property
     def about(self) -> str:

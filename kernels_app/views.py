@@ -11,6 +11,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_POST
 
 from kernels_app import describe
+from kernels_app.doctor import words
 from kernels_app.models import Kernel, KernelState, KernelSwitch
 from projects_app.access import project_view
 from projects_app.listing import page_of
@@ -39,6 +40,7 @@ def kernel_list(request: HttpRequest, project: Project) -> HttpResponse:
         "on": on,
         "training_types": TrainingType.choices,
         "is_filtered": bool(chosen["type"] or chosen["q"]),
+        "may_import": project.allows(cast(User, request.user), Role.DEVELOPER),
     }
     return render(request, "kernels/list.html", context)
 
@@ -46,7 +48,10 @@ def kernel_list(request: HttpRequest, project: Project) -> HttpResponse:
 @require_GET
 @project_view()
 def detail(request: HttpRequest, project: Project, pk: int) -> HttpResponse:
-    kernel = get_object_or_404(Kernel.objects.select_related("created_by"), pk=pk)
+    kernel = get_object_or_404(Kernel.objects.select_related("created_by", "job__project"), pk=pk)
+    user = cast(User, request.user)
+    is_developer = project.allows(user, Role.DEVELOPER)
+    checklist = [words.line_of(line) for line in kernel.checklist]
     trained = kernel.trained_models.filter(project=project).select_related("project", "job", "model_type")
     low, high = kernel.gpu_range
     is_on = Kernel.objects.on_in(project).filter(pk=kernel.pk).exists()
@@ -54,7 +59,13 @@ def detail(request: HttpRequest, project: Project, pk: int) -> HttpResponse:
     context = {
         "kernel": kernel,
         "is_on": is_on,
-        "may_train": can_train and project.allows(cast(User, request.user), Role.LABELLER),
+        "may_train": can_train and project.allows(user, Role.LABELLER),
+        "may_try": is_developer and kernel.may_be_tried,
+        "may_manage": is_developer and kernel.is_managed_by(user),
+        "job": kernel.job if kernel.job and kernel.job.project_id == project.pk else None,
+        "log_size": kernel.log.stat().st_size if kernel.log.is_file() else 0,
+        "checklist": checklist,
+        "failed": [line for line in checklist if line.state == words.FAILED],
         "is_usable": kernel.state in USABLE,
         "newer": Kernel.objects.newest().filter(name=kernel.name).exclude(pk=kernel.pk).first(),
         "parameters": describe.parameters(kernel.schema),

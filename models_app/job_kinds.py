@@ -13,6 +13,7 @@ from jobs import chores, kinds, runfolder
 from jobs.kinds import JobError, Launch, Repair
 from jobs.models import Job
 from jobs.said import Said
+from kernels_app import launching as kernel_launching
 from kernels_app.contract import data, results
 from kernels_app.contract.settings import ModelSettings
 from kernels_app.models import Kernel
@@ -194,7 +195,7 @@ def _validation(job: Job) -> Validation:
 
 
 def _require_files(kernel: Kernel) -> None:
-    if not (kernel.folder / "train.py").is_file():
+    if not kernel_launching.is_whole(kernel.folder):
         raise JobError(Said(_("The files of the kernel %(kernel)s are gone from this host."), kernel=str(kernel)))
 
 
