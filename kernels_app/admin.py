@@ -9,7 +9,7 @@ from projects_app.readonly import NoMaking
 
 FACTS = [
     "name", "version", "digest", "state", "training_types", "schema", "is_bundled", "origin", "job", "checklist",
-    "tried_at", "created_by", "created_at",
+    "tried_at", "model_types", "created_by", "created_at",
 ]  # fmt: skip
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shlex
-import sys
 import tomllib
 from collections.abc import Sequence
 from pathlib import Path
@@ -13,6 +12,7 @@ from django.conf import settings
 
 from jobs import hosts
 from jobs.kinds import Launch
+from kernels_app import environments
 
 USUAL = "python train.py"
 CONFIG = "{config}"  # in a command: where the path of training.json goes; else it comes last
@@ -38,12 +38,12 @@ def program(folder: Path) -> Path | None:
     return next((folder / word for word in words if (folder / word).is_file()), None)
 
 
-def argv(folder: Path, config: Path, *, ranks: int = 1, python: str = sys.executable) -> list[str]:
+def argv(folder: Path, config: Path, *, ranks: int = 1) -> list[str]:
     """The command line; as ranks of torchrun where there are several and it is Python that runs."""
     words = [str(folder / word) if (folder / word).is_file() else word for word in _words(folder)]
     if words[0] in ("python", "python3"):
         torchrun = ["-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={ranks}"] if ranks > 1 else []
-        words[:1] = [python, *torchrun]
+        words[:1] = [environments.python_of(folder), *torchrun]
     if not any(CONFIG in word for word in words):
         words.append(CONFIG)
     return [word.replace(CONFIG, str(config)) for word in words]
@@ -58,7 +58,7 @@ def launch(
     environment["TRAINING_CONFIG"] = str(config)
     if ranks > 1:
         environment["OMP_NUM_THREADS"] = str(max(1, int(environment["OMP_NUM_THREADS"]) // ranks))
-    weights = settings.TRAINPORTAL_WEIGHTS_DIR
+    weights, own = settings.TRAINPORTAL_WEIGHTS_DIR, environments.folder_of(kernel)
     if weights:
         environment["TRAINPORTAL_WEIGHTS_DIR"] = weights
     return Launch(
@@ -67,7 +67,7 @@ def launch(
         folder=run,
         output=run / PARTS["output"],
         project_key=key,
-        readable=(kernel, *readable, *([Path(weights)] if weights else [])),
+        readable=(kernel, *readable, *([Path(weights)] if weights else []), *([own] if own else [])),
         gpus=hosts.gpu_files(list(devices)),
     )
 

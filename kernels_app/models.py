@@ -55,6 +55,12 @@ class Kernel(models.Model):
     state = models.CharField(_("state"), max_length=12, choices=KernelState, default=KernelState.IMPORTING)
     training_types = models.CharField(_("training types"), max_length=32)
     schema = models.JSONField(_("schema"), default=dict)
+    model_types = models.JSONField(
+        _("model types by hand"),
+        default=list,
+        blank=True,
+        help_text=_("Codes that it is for, where its schema does not say; empty: any of its training types."),
+    )
     origin = models.JSONField(
         _("origin"),
         default=dict,
@@ -141,9 +147,20 @@ class Kernel(models.Model):
 
     def supports(self, model_type: ModelType) -> bool:
         """Whether it may train `model_type`: its training type, and its code where the schema binds the codes."""
+        codes = self.codes
+        return model_type.training_type in self.types and (codes is None or model_type.code in codes)
+
+    @property
+    def codes(self) -> list[str] | None:
+        """The model types that it is for: as its schema binds them, else as somebody did by hand; None: any."""
+        return self.bound_codes if self.bound_codes is not None else self.model_types or None
+
+    @property
+    def bound_codes(self) -> list[str] | None:
+        """The model types that its schema binds it to; None where it does not."""
         section = self._section("model_type")
         codes = section.get("enum", [section["const"]] if "const" in section else None)
-        return model_type.training_type in self.types and (codes is None or model_type.code in codes)
+        return [str(code) for code in codes] if isinstance(codes, list) else None
 
     def supports_operation(self, operation: str) -> bool:
         return operation in self.operations

@@ -10,7 +10,7 @@ from typing import Any
 
 from django.utils.translation import gettext as _
 
-from jobs import limits
+from jobs import limits, logmetrics
 from kernels_app import schema
 
 ABOUT, SCHEMA = "kernel.toml", "model_schema.json"
@@ -106,4 +106,5 @@ def _odd(found: dict[str, Any]) -> list[str]:
     wrong = [] if isinstance(command, str) else [f"command must be a text; it is {command!r}"]
     if not isinstance(doctor, dict) or not isinstance(doctor.get("params", {}), dict):
         return [*wrong, "[doctor] must hold params, a table"]
+    wrong += logmetrics.faults(found.get("metrics", []))
     return wrong + [f"[doctor] {key} is not known; there is {', '.join(DOCTOR)}" for key in doctor if key not in DOCTOR]

@@ -12,7 +12,7 @@ from django.db import connections, transaction
 from django.utils.translation import gettext as _
 
 from jobs.models import Job
-from kernels_app import launching, packages, schema
+from kernels_app import environments, launching, packages, schema
 from kernels_app.bundled import packing
 from kernels_app.models import Kernel, KernelState
 from kernels_app.packages import BadKernel
@@ -71,6 +71,7 @@ def look_at(folder: Path) -> Kernel:
     """The kernel that an unpacked package would be, not saved. Raises BadKernel."""
     about = packages.about_of(packages.bytes_of(folder / packages.ABOUT))
     found = packages.schema_of(folder)
+    environments.asked_for(folder)
     if not launching.is_whole(folder):
         raise BadKernel(_("There is no train.py, nor what the command of kernel.toml starts."))
     return Kernel(

@@ -10,9 +10,10 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_POST
 
-from kernels_app import describe
+from kernels_app import describe, environments, versions
 from kernels_app.doctor import words
 from kernels_app.models import Kernel, KernelState, KernelSwitch
+from kernels_app.packages import BadKernel
 from projects_app.access import project_view
 from projects_app.listing import page_of
 from projects_app.models import Project, Role, TrainingType, User
@@ -62,6 +63,7 @@ def detail(request: HttpRequest, project: Project, pk: int) -> HttpResponse:
         "may_train": can_train and project.allows(user, Role.LABELLER),
         "may_try": is_developer and kernel.may_be_tried,
         "may_manage": is_developer and kernel.is_managed_by(user),
+        "packages": _packages(kernel),
         "job": kernel.job if kernel.job and kernel.job.project_id == project.pk else None,
         "log_size": kernel.log.stat().st_size if kernel.log.is_file() else 0,
         "checklist": checklist,
@@ -69,7 +71,8 @@ def detail(request: HttpRequest, project: Project, pk: int) -> HttpResponse:
         "is_usable": kernel.state in USABLE,
         "newer": Kernel.objects.newest().filter(name=kernel.name).exclude(pk=kernel.pk).first(),
         "parameters": describe.parameters(kernel.schema),
-        "codes": describe.model_type_codes(kernel.schema),
+        "codes": kernel.codes,
+        "since": versions.since(kernel, project, request.GET.get("since", "")),
         "operations": describe.operations(kernel.operations),
         "low": low,
         "high": high,
@@ -104,6 +107,14 @@ def switch(request: HttpRequest, project: Project, pk: int) -> HttpResponse:
         text = _("“%(kernel)s” is on in this project.") if is_on else _("“%(kernel)s” is off in this project.")
         messages.success(request, text % {"kernel": kernel})
     return redirect("kernels:list", project.code) if "list" in request.POST else redirect(kernel.address(project))
+
+
+def _packages(kernel: Kernel) -> list[str]:
+    """What it asks for beside the portal's own packages."""
+    try:
+        return environments.asked_for(kernel.folder)
+    except BadKernel:
+        return []
 
 
 def _order(sort: str) -> tuple[str, ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import cast
 
 from django import forms
@@ -19,6 +20,8 @@ from projects_app.access import project_view
 from projects_app.korean import fluent
 from projects_app.models import Project, Role, User
 
+CODE_FORM = re.compile(r"[\w.-]{1,64}")
+MOST_CODES = 200
 MOVES = {  # what a button asks for: from which states, to which
     "deprecate": ((KernelState.READY,), KernelState.DEPRECATED),
     "archive": ((KernelState.READY, KernelState.DEPRECATED, KernelState.FAILED), KernelState.ARCHIVED),
@@ -127,6 +130,24 @@ def move(request: HttpRequest, project: Project, pk: int) -> HttpResponse:
     else:
         text = _("“%(kernel)s” is now: %(state)s.")
         messages.success(request, fluent(text % {"kernel": kernel, "state": new.label}))
+    return redirect(kernel.address(project))
+
+
+@require_POST
+@project_view(Role.DEVELOPER)
+def model_types(request: HttpRequest, project: Project, pk: int) -> HttpResponse:
+    """Bind a kernel to model types, where its schema does not: `codes`, with commas between; empty for any."""
+    kernel = get_object_or_404(Kernel, pk=pk)
+    codes = list(dict.fromkeys(filter(None, map(str.strip, request.POST.get("codes", "").split(",")))))
+    if not kernel.is_managed_by(cast(User, request.user)):
+        messages.error(request, _("Only who imported it, or an administrator, may do this: it is for all projects."))
+    elif kernel.bound_codes is not None:
+        messages.error(request, _("Its schema says which model types it is for."))
+    elif wrong := [code for code in codes if not CODE_FORM.fullmatch(code)] or codes[MOST_CODES:]:
+        messages.error(request, _("“%(code)s” is no code of a model type.") % {"code": wrong[0][:80]})
+    else:
+        Kernel.objects.filter(pk=kernel.pk).update(model_types=codes)
+        messages.success(request, _("The model types of “%(kernel)s” are saved.") % {"kernel": kernel})
     return redirect(kernel.address(project))
 
 

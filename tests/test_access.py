@@ -117,6 +117,7 @@ EXPECTED = {
     "kernels:try_again": post(Role.DEVELOPER),
     "kernels:move": post(Role.DEVELOPER),
     "kernels:log": read(),
+    "kernels:model_types": post(Role.DEVELOPER),
     "jobs:list": read(),
     "jobs:running": read(),
     "jobs:detail": read(),

@@ -14,7 +14,7 @@ from typing import Any
 from django.conf import settings
 from django.utils.translation import gettext_noop as _
 
-from jobs import logs
+from jobs import logmetrics, logs
 from jobs.said import Said
 from kernels_app import launching, schema
 from kernels_app.contract import results
@@ -65,7 +65,7 @@ class Examination:
         if first.went_well:
             yield Line("settings", training_type, *judging.settings(first))
             yield Line("reports", training_type, *judging.reports(first))
-            yield Line("metrics", training_type, *judging.graphs(first, self.schema))
+            yield Line("metrics", training_type, *judging.graphs(first, self.schema, self._patterns))
             yield from self._of_model(order, first)
         else:
             yield from self._skipped(training_type, OF_TRAINING, Said(_("The first training did not end well.")))
@@ -128,6 +128,10 @@ class Examination:
             text = _("It cannot be tried with its defaults: %(why)s Say params below [doctor] in kernel.toml.")
             raise ValueError(Said(text, why=problems[0].message))
         return Order(self.kernel, training_type, str(codes[0]), params, suffixes, self.devices)
+
+    @property
+    def _patterns(self) -> tuple[logmetrics.Pattern, ...]:
+        return logmetrics.patterns(launching.about(self.kernel).get("metrics"))
 
     def _suffixes(self) -> tuple[str, ...]:
         """The sibling images that the schema asks for."""

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from itertools import pairwise
 from typing import Any
 
 from django.conf import settings as portal
 from django.utils.translation import gettext_noop as _
 
-from jobs import outcome
+from jobs import logs, outcome
+from jobs.logmetrics import Pattern
 from jobs.said import Said
 from kernels_app.contract import ContractError, metrics, results
 from kernels_app.doctor import tiny, trial
@@ -67,16 +69,23 @@ def reports(run: Run) -> Verdict:
     return GOOD
 
 
-def graphs(run: Run, schema: dict[str, Any]) -> Verdict:
+def graphs(run: Run, schema: dict[str, Any], patterns: Sequence[Pattern] = ()) -> Verdict:
+    log = (run.folder / logs.NAME).read_bytes().splitlines()
+    for pattern in patterns:
+        if not any(pattern.row(line, 0) for line in log):
+            text = _("No line of its log matches the pattern of the graph %(name)s in kernel.toml.")
+            return FAILED, Said(text, name=pattern.chart)
     for path in run.metrics:
         if why := _bad_graph(path.name, path.read_bytes()):
             return FAILED, why
-    columns = {path.name: metrics.parse_header(path.read_text().split("\n")[0]) for path in run.metrics}
+    columns = {f"{pattern.chart}.csv": pattern.columns for pattern in patterns} | {
+        path.name: metrics.parse_header(path.read_text().split("\n")[0]) for path in run.metrics
+    }
     for entry in schema.get("x-metrics", []):
-        if entry["column"] not in columns.get(entry["file"], [])[1:]:
+        if entry["column"] not in columns.get(entry["file"], [])[1:]:  # those of patterns are named as if in a file
             text = _("Its schema names the curve %(column)s of %(file)s, which it did not write.")
             return FAILED, Said(text, column=entry["column"], file=entry["file"])
-    return GOOD if run.metrics else (REMARK, Said(_("It wrote no metrics: a training of it shows no graph.")))
+    return GOOD if columns else (REMARK, Said(_("It wrote no metrics: a training of it shows no graph.")))
 
 
 def _bad_graph(name: str, data: bytes) -> Said | None:

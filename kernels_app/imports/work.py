@@ -18,9 +18,10 @@ from django.utils.translation import gettext_noop
 
 from jobs import kinds, runfolder
 from jobs.kinds import JobError, Progress
+from jobs.launchers import put_down, shim
 from jobs.models import Job
 from jobs.said import Said
-from kernels_app import packages, registry
+from kernels_app import environments, packages, registry
 from kernels_app.doctor import words
 from kernels_app.doctor.examine import Examination
 from kernels_app.imports import fetching
@@ -99,6 +100,11 @@ class Import:
         return kernel
 
     def _try(self, kernel: Kernel) -> None:
+        """Raises JobError where a line failed, or its packages cannot be installed."""
+        try:
+            environments.ensure(kernel.folder, self.tick(FETCHED, _("Installing its packages")), self.say)
+        except BadKernel as error:
+            raise JobError(str(error)) from error
         lines: list[words.Line] = []
         examination = self._examination(kernel)
         try:
@@ -137,6 +143,8 @@ class Import:
             self.progress(share, _("Trying it on tiny data"))
 
         folder = runfolder.of(self.job) / "trials"
+        for order in folder.rglob(shim.ORDER):  # what a runner that died left running
+            put_down(order.parent)
         shutil.rmtree(folder, ignore_errors=True)
         devices = tuple(self.job.leases.values_list("index", flat=True))
         examination = Examination(

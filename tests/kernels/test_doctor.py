@@ -206,7 +206,8 @@ def test_the_command_prints_the_checklist_without_a_database(tmp_path, capsys):
 
 @pytest.mark.parametrize("training_type", TRAINING_TYPES)
 @pytest.mark.kernel
-def test_a_kernel_out_of_the_kit_passes(tmp_path, training_type):
+def test_a_kernel_out_of_the_kit_passes(tmp_path, training_type, settings):
+    settings.TRAINPORTAL_DOCTOR_LIMIT = 600.0
     writing.write("mine", training_type, tmp_path / "kernel")
     lines = examine(tmp_path / "kernel", tmp_path)
     assert [words.in_text(line) for line in lines if line.state != words.OK] == []
@@ -219,3 +220,30 @@ def test_the_tiny_data_hold_what_the_contract_says(tmp_path):
     assert tiny.make(tmp_path / "b", "OD", "inference", ("_A.png", "_X.png")) == 4
     assert (tmp_path / "b/images/1/validation 0_X.png").is_file()
     assert (tmp_path / "b/files.txt").read_text().count("_A.png") == 4
+
+
+PRINTS = """
+import json, pathlib, sys, time
+config = json.load(open(sys.argv[1]))
+rate = json.load(open(config["training_config_file"]))["training_params"]["lr"]
+if config["base_model_path"]:
+    print("begin with", (pathlib.Path(config["base_model_path"]) / "save/checkpoint.pth").read_text())
+for step in range(1, 6):
+    print(f"step {step} loss={rate / step:.6f}", flush=True)
+    time.sleep(0.03)
+save = pathlib.Path(config["model_write_path"]) / "save"
+save.mkdir(exist_ok=True)
+(save / "checkpoint.pth").write_text("weights")
+"""
+
+
+@pytest.mark.parametrize(("regex", "state"), [("loss=([0-9.]+)", "ok"), ("Loss=([0-9.]+)", "failed")])
+def test_a_plain_script_draws_graphs_out_of_what_it_prints(tmp_path, regex, state):
+    kernel = plain(tmp_path / "kernel", PRINTS)
+    with (kernel / "kernel.toml").open("a") as file:
+        file.write(f'[[metrics]]\nname = "loss"\nregex = "{regex}"\n')
+    lines = examine(kernel, tmp_path, ["training"])
+    assert line_of(lines, "metrics").state == state
+    assert {line.check for line in lines if line.state == words.FAILED} == ({"metrics"} if state == "failed" else set())
+    if state == "failed":
+        assert "No line of its log matches the pattern of the graph loss" in line_of(lines, "metrics").found_here

@@ -14,7 +14,7 @@ from django.core.management.base import BaseCommand, CommandError
 from django.utils import translation
 
 from jobs import hosts
-from kernels_app import launching, packages, schema
+from kernels_app import environments, launching, packages, schema
 from kernels_app.doctor import words
 from kernels_app.doctor.examine import Examination
 from kernels_app.models import Kernel
@@ -43,6 +43,10 @@ class Command(BaseCommand):
             raise CommandError(str(error)) from error
         if not launching.is_whole(path):
             raise CommandError(f"{path}: neither train.py nor what the command of kernel.toml starts is there")
+        try:
+            environments.ensure(path, say=self.stderr.write)
+        except packages.BadKernel as error:
+            raise CommandError(str(error)) from error
         settings.TRAINPORTAL_HOME.mkdir(parents=True, exist_ok=True)
         folder = Path(tempfile.mkdtemp(prefix="doctor-", dir=settings.TRAINPORTAL_HOME))
         devices = (0,) if options["gpu"] else ()
