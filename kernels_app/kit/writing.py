@@ -95,7 +95,7 @@ def _about(name: str, training_type: str) -> str:
         'version = "0.1.0"',
         f'description = "A kernel of our own ({training_type})."',
         "",
-        "[doctor]  # how it is tried on tiny data before anybody may train with it",
-        "params = { epochs = 3 }",
+        "[doctor]  # how it is tried on tiny data: quickly, but long enough to be stopped in its middle",
+        "params = { epochs = 40 }",
     ]
     return "\n".join(lines) + "\n"
