@@ -37,8 +37,10 @@ class KernelQuerySet(models.QuerySet["Kernel"]):
         return self.filter(training_types__contains=f",{training_type},")
 
     def newest(self) -> Self:
-        """Of each name only the version that was registered last."""
-        last = Kernel.objects.filter(name=models.OuterRef("name")).order_by("-pk").values("pk")[:1]
+        """Of each name only the version that was registered last; an archived one where there is no other."""
+        of_name = Kernel.objects.filter(name=models.OuterRef("name"))
+        is_archived = models.Case(models.When(state=KernelState.ARCHIVED, then=1), default=0)
+        last = of_name.order_by(is_archived, "-pk").values("pk")[:1]
         return self.filter(pk=models.Subquery(last))
 
 

@@ -27,8 +27,10 @@ SORTS = {"name": "name", "created": "created_at", "state": "state"}
 @project_view()
 def kernel_list(request: HttpRequest, project: Project) -> HttpResponse:
     """The newest version of each name, its older ones below it."""
-    chosen = {name: request.GET.get(name, "") for name in ("type", "q", "sort")}
+    chosen = {name: request.GET.get(name, "") for name in ("type", "q", "archived", "sort")}
     kernels = Kernel.objects.newest()
+    if not chosen["archived"]:
+        kernels = kernels.exclude(state=KernelState.ARCHIVED)
     if chosen["type"] in TrainingType.values:
         kernels = kernels.for_training_type(chosen["type"])
     if chosen["q"]:
@@ -40,7 +42,7 @@ def kernel_list(request: HttpRequest, project: Project) -> HttpResponse:
         "rows": [(kernel, kernel.pk in on, older) for kernel, older in _with_older(list(page))],
         "on": on,
         "training_types": TrainingType.choices,
-        "is_filtered": bool(chosen["type"] or chosen["q"]),
+        "is_filtered": bool(chosen["type"] or chosen["q"] or chosen["archived"]),
         "may_import": project.allows(cast(User, request.user), Role.DEVELOPER),
     }
     return render(request, "kernels/list.html", context)
@@ -69,7 +71,9 @@ def detail(request: HttpRequest, project: Project, pk: int) -> HttpResponse:
         "checklist": checklist,
         "failed": [line for line in checklist if line.state == words.FAILED],
         "is_usable": kernel.state in USABLE,
-        "newer": Kernel.objects.newest().filter(name=kernel.name).exclude(pk=kernel.pk).first(),
+        "newer": Kernel.objects.filter(name=kernel.name, pk__gt=kernel.pk, state=KernelState.READY)
+        .order_by("-pk")
+        .first(),
         "parameters": describe.parameters(kernel.schema),
         "codes": kernel.codes,
         "since": versions.since(kernel, project, request.GET.get("since", "")),

@@ -14,7 +14,7 @@ PAGES = [
     "validations/start/{model}/", "validations/{validation}/", "validations/{validation}/images/{prediction}/",
     "validations/{validation}/?view=crops&show=wrong", "validations/{validation}/tables/summary.csv/",
     "datasets/", "datasets/import/", "datasets/{dataset}/", "datasets/{dataset}/review/",
-    "datasets/{dataset}/images/{image}/", "kernels/", "kernels/{kernel}/", "jobs/", "jobs/{job}/",
+    "datasets/{dataset}/images/{image}/", "kernels/", "kernels/import/", "kernels/{kernel}/", "jobs/", "jobs/{job}/",
     "jobs/{job}/log/", "jobs/{job}/log/?q=step", "jobs/notifications/", "settings/", "settings/types/",
     "settings/types/models/add/",
 ]  # fmt: skip

@@ -6,7 +6,7 @@ import pytest
 from django.urls import reverse
 
 from jobs.models import Job, State
-from kernels_app.models import Kernel
+from kernels_app.models import Kernel, KernelState
 from kernels_app.schema.changes import changes
 from models_app.models import Preset, TrainedModel
 from projects_app.models import ModelType
@@ -140,3 +140,21 @@ def test_a_code_that_is_none_is_refused(versions, client_of, admin_user):
     kernel = versions[0]
     bind(client_of(admin_user), kernel, "has space inside, CL_A")
     assert Kernel.objects.get(pk=kernel.pk).model_types == []
+
+
+def test_archived_kernels_are_out_of_the_way(versions, project, client_of, vera):
+    first, second, _type = versions
+    client, address = client_of(vera), reverse("kernels:list", args=["valves"])
+    second.move((KernelState.READY,), KernelState.ARCHIVED)
+    assert Kernel.objects.newest().get(name="mine") == first
+    assert "There is a newer version" not in client.get(first.address(project)).content.decode()
+    first.move((KernelState.READY,), KernelState.ARCHIVED)
+    assert ">mine</a>" not in client.get(address).content.decode()
+    assert ">mine</a>" in client.get(address, {"archived": "1"}).content.decode()
+
+
+def test_a_version_that_failed_is_no_newer_version(versions, project, client_of, vera):
+    first, second, _type = versions
+    assert "There is a newer version" in client_of(vera).get(first.address(project)).content.decode()
+    Kernel.objects.filter(pk=second.pk).update(state=KernelState.FAILED)
+    assert "There is a newer version" not in client_of(vera).get(first.address(project)).content.decode()
