@@ -59,7 +59,7 @@ def faults(entries: Any) -> list[str]:
             found.append(f"[[metrics]] {n}: name must be a short text of letters, digits, spaces, dots and dashes")
         elif why := _bad(entry["regex"]):
             found.append(f"[[metrics]] {n}: regex {why}")
-    names = [entry.get("name") for entry in entries if isinstance(entry, dict)]
+    names = [str(entry.get("name")) for entry in entries if isinstance(entry, dict)]
     return found or [f"[[metrics]]: {name} is there twice" for name in sorted({n for n in names if names.count(n) > 1})]
 
 
