@@ -144,7 +144,7 @@ def model_types(request: HttpRequest, project: Project, pk: int) -> HttpResponse
     elif kernel.bound_codes is not None:
         messages.error(request, _("Its schema says which model types it is for."))
     elif wrong := [code for code in codes if not CODE_FORM.fullmatch(code)] or codes[MOST_CODES:]:
-        messages.error(request, _("“%(code)s” is no code of a model type.") % {"code": wrong[0][:80]})
+        messages.error(request, fluent(_("“%(code)s” is no code of a model type.") % {"code": wrong[0][:80]}))
     else:
         Kernel.objects.filter(pk=kernel.pk).update(model_types=codes)
         messages.success(request, _("The model types of “%(kernel)s” are saved.") % {"kernel": kernel})
