@@ -15,12 +15,12 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from datasets_app import problems
-from datasets_app.formats.archive import ArchiveError, unpack
 from jobs.models import Job
 from kernels_app import jsontext
 from models_app.imports import layout
 from models_app.imports.layout import BadModel
 from models_app.models import ModelDraft
+from projects_app.archive import ArchiveError, unpack
 from projects_app.models import Project, User
 
 RAW, UPLOAD = "raw", "upload"  # below a draft's folder, while it is received

@@ -19,7 +19,8 @@ PAGES = [
     "models/delete/?model={model}", "models/delete/?model={model}&model={second}", "models/{second}/",
     "models/{second}/activate/", "models/{failed}/", "models/{failed}/repair/tenth_rate/", "sweeps/{sweep}/",
     "validations/", "validations/?operation=inference", "validations/start/{failed}/", "datasets/", "datasets/import/",
-    "datasets/{dataset}/", "datasets/{dataset}/images/{image}/", "kernels/", "kernels/{kernel}/", "jobs/",
+    "datasets/{dataset}/", "datasets/{dataset}/images/{image}/", "kernels/", "kernels/import/", "kernels/{kernel}/",
+    "jobs/",
     "jobs/?state=SUCCEEDED", "jobs/{job}/", "jobs/{import_job}/", "jobs/{job}/log/", "jobs/{job}/log/?q=step",
     "jobs/notifications/", "settings/", "settings/types/", "settings/types/models/add/",
 ]  # fmt: skip
