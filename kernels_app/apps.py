@@ -10,6 +10,9 @@ class KernelsConfig(AppConfig):
     verbose_name = _("Kernels")
 
     def ready(self) -> None:
+        from kernels_app.imports import work
+
+        work.register()
         post_migrate.connect(_after_migrate, sender=self)
 
 

@@ -12,13 +12,16 @@ from django.urls import reverse
 from django.utils.translation import gettext_noop as _
 
 from datasets_app import kernel_view
-from jobs import chores, kinds, restored, runfolder
+from jobs import chores, kinds, logmetrics, restored, runfolder
 from jobs.kinds import JobError, Launch, Repair
 from jobs.models import Job
 from jobs.said import Said
+from kernels_app import environments
+from kernels_app import launching as kernel_launching
 from kernels_app.contract import data, results
 from kernels_app.contract.settings import ModelSettings
 from kernels_app.models import Kernel
+from kernels_app.packages import BadKernel
 from models_app import launching, publishing
 from models_app.models import ModelDraft, ModelExport, Operation, TrainedModel, Validation
 from models_app.sweeps import pruning
@@ -50,6 +53,7 @@ class Training:
 
             resume = resuming.seed(model, folder)
         launching.make_folders(folder, fresh=not resume)
+        logmetrics.keep(folder, kernel_launching.about(model.kernel.folder).get("metrics"))
         kernel_view.write_dataset(
             folder / runfolder.DATASET,
             model.model_type,
@@ -212,8 +216,13 @@ def _validation(job: Job) -> Validation:
 
 
 def _require_files(kernel: Kernel) -> None:
-    if not (kernel.folder / "train.py").is_file():
+    """Its program, and on a host that has not had it yet its own packages."""
+    if not kernel_launching.is_whole(kernel.folder):
         raise JobError(Said(_("The files of the kernel %(kernel)s are gone from this host."), kernel=str(kernel)))
+    try:
+        environments.ensure(kernel.folder)
+    except BadKernel as error:
+        raise JobError(str(error)) from error
 
 
 def _complaints(folder: Path, operation: str, model: TrainedModel) -> list[str]:

@@ -147,6 +147,12 @@ def test_shapes_read_back(tmp_path):
     assert data.read_split_shapes(tmp_path, "train") == [sample, data.ShapeSample("/b.png", "18", 64, 48)]
 
 
+def test_samples_stand_in_the_order_of_their_ids_however_many_digits_they_have(tmp_path):
+    for number in ("10", "9", "100"):
+        data.write_shapes(tmp_path / "train", data.ShapeSample(f"/{number}.png", number, 64, 48))
+    assert [sample.image_id for sample in data.read_split_shapes(tmp_path, "train")] == ["9", "10", "100"]
+
+
 @pytest.mark.parametrize(
     "shape",
     [
