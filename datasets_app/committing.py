@@ -6,12 +6,14 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
+from datasets_app import bulk
 from datasets_app.blobs import Staged
+from datasets_app.formats.metas import CATEGORY_COLUMNS
 from datasets_app.models import Annotation, Dataset, Image, ImageFile, ShapeKind, labelled_field
 from datasets_app.parts import Part, shapes_for
 from datasets_app.pictures import Picture
-from datasets_app.plans import Plan
-from datasets_app.records import ImageRecord, Problem, Reading
+from datasets_app.plans import LabelPlan, Plan
+from datasets_app.records import ImageRecord, Problem, Reading, Shape
 from projects_app.models import AnnotationType, Category, ModelType, Project, TrainingType, User
 
 UNREADABLE = frozenset({"unreadable_image", "not_an_image"})  # what can be said of a picture by its header
@@ -66,12 +68,18 @@ def add_labels(project: Project, datasets: list[Dataset], reading: Reading, plan
     targets, records = _targets(project, plan), {record.path: record for record in reading.images}
     field_name = labelled_field(plan.training_type)
     for dataset in datasets:
-        annotations, labelled = [], []
-        for image in dataset.images.filter(name__in=records):
-            annotations += _annotations(image, records[image.name], plan, targets)[0]
-            labelled += [image.pk] if _is_labelled(records[image.name], plan) else []
-        Annotation.objects.bulk_create(annotations, batch_size=_ROWS)
-        dataset.images.filter(pk__in=labelled).update(**{field_name: True})
+        annotations, labelled, problems = [], [], Counter(dataset.problems)
+        for image in dataset.images.all():
+            if record := records.get(image.name):
+                found, changed = _annotations(image, record, plan, targets)
+                annotations += found
+                problems.update(problem.code for problem in changed)
+                labelled += [image.pk] if _is_labelled(record, plan) else []
+        bulk.insert(annotations)
+        for start in range(0, len(labelled), _ROWS):
+            dataset.images.filter(pk__in=labelled[start : start + _ROWS]).update(**{field_name: True})
+        dataset.problems = dict(problems)
+        dataset.save(update_fields=["problems"])
 
 
 def _met(reading: Reading, arrived: list[Arrived]) -> list[Problem]:
@@ -98,13 +106,14 @@ def _fill(dataset: Dataset, parts: list[Arrived], plan: Plan, targets: Targets) 
         annotations += found
         problems += changed
     ImageFile.objects.bulk_create(siblings, batch_size=_ROWS)
-    Annotation.objects.bulk_create(annotations, batch_size=_ROWS)
+    bulk.insert(annotations)
     return problems
 
 
 def _image(dataset: Dataset, position: int, one: Arrived, plan: Plan) -> Image:
     if one.picture is None or one.file is None:
         raise ValueError(f"{one.part.record.path} was not looked at")
+    meta = one.part.record.meta
     image = Image(
         dataset=dataset,
         name=one.part.record.path,
@@ -113,6 +122,8 @@ def _image(dataset: Dataset, position: int, one: Arrived, plan: Plan) -> Image:
         width=one.picture.width,
         height=one.picture.height,
         phash=one.picture.phash,
+        data_category=next((meta[name] for name in CATEGORY_COLUMNS if name in meta), "")[:64],
+        meta=meta,
     )
     if plan.training_type:
         setattr(image, labelled_field(plan.training_type), _is_labelled(one.part.record, plan))
@@ -144,7 +155,7 @@ def _annotations(
             Annotation(
                 image=image,
                 annotation_type=targets.types[label.code] if label else None,
-                verdict=label.verdict if label else None,
+                verdict=_verdict(label, shape),
                 kind=ShapeKind(shape.kind),
                 points=[[round(x, 3), round(y, 3)] for x, y in shape.points],
                 score=shape.score,
@@ -153,6 +164,13 @@ def _annotations(
             )
         )
     return made, problems
+
+
+def _verdict(label: LabelPlan | None, shape: Shape) -> bool | None:
+    """What the label means, else what the source says of the region itself."""
+    if label is None:
+        return None
+    return shape.verdict if label.verdict is None else label.verdict
 
 
 def _targets(project: Project, plan: Plan) -> Targets:

@@ -47,7 +47,10 @@ def of(source: Source, reading: Reading, plan: Plan) -> dict[str, Any]:
         "missing": sum(problem.code == "image_missing" for problem in reading.problems),
         "shapes": dict(shape_counts(reading)),
         "splits": dict(Counter(part.record.split for part in parts.parts)),
-        "training_types": [str(kind) for kind in possible_types(reading)],
+        "training_types": list(
+            dict.fromkeys(str(kind) for one in (reading, *reading.also) for kind in possible_types(one))
+        ),
+        "with_meta": sum(bool(image.meta) for image in reading.images),
         "problems": [asdict(one) | {"sentence": ""} for one in grouped(problems)],
         "first": _first(source, [part.record for part in parts.parts]),
     }

@@ -33,6 +33,23 @@ PROBLEMS: dict[str, str | Promise] = {
     "image_twice": gettext_lazy("Two annotation files describe the same image; the second was not read."),
     "ambiguous_name": gettext_lazy("Several images have the name that is given; none was taken."),
     "size_differs": gettext_lazy("The stated size of the image is not its real one. Check that the labels lie right."),
+    "unknown_image": gettext_lazy("A label of an image that is not listed was left out."),
+    "unknown_category": gettext_lazy("A label of a class that is not listed was left out."),
+    "bad_entry": gettext_lazy("An entry that cannot be understood was left out."),
+    "bad_row": gettext_lazy("A row that cannot be understood was left out."),
+    "two_categories": gettext_lazy("An image has two categories; the first one counts."),
+    # masks
+    "multi_part": gettext_lazy("A label of several parts became a polygon for each."),
+    "mask_holes": gettext_lazy("A mask has holes: its polygon covers them."),
+    "mask_missing": gettext_lazy("A label was left out, because its mask is not there."),
+    "empty_mask": gettext_lazy("A label was left out, because its mask is empty."),
+    "bad_mask": gettext_lazy("A label was left out, because its mask cannot be read."),
+    "mask_too_large": gettext_lazy("A label was left out, because its mask is too large."),
+    "mask_too_complex": gettext_lazy("A label was left out, because its mask has too many corners: it is noise."),
+    # meta data
+    "meta_ignored": gettext_lazy("The table of meta data was not read."),
+    "bad_meta": gettext_lazy("A row of meta data that cannot be kept was left out."),
+    "two_metas": gettext_lazy("An image has two rows of meta data; the first one counts."),
     # shapes
     "bad_coordinates": gettext_lazy("A shape has coordinates that are no numbers and was left out."),
     "bad_shape": gettext_lazy("A shape cannot be understood and was left out."),
@@ -87,6 +104,8 @@ REFUSALS: dict[str, str | Promise] = {
     "split_columns": gettext_lazy(
         "The split file needs a column for the file and one for the split (train, val, test)."
     ),
+    "meta_columns": gettext_lazy("The file of meta data needs a column for the file and at least one other."),
+    "meta_unreadable": gettext_lazy("The file of meta data cannot be read as CSV."),
     "split_unreadable": gettext_lazy("The split file cannot be read as CSV."),
 }
 

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 
 from datasets_app.formats.geometry import BadShape, fit
+from datasets_app.formats.masks import Outlines
 from datasets_app.formats.safe_files import UnreadableFile
 from datasets_app.formats.source import Lookup, Source
 from datasets_app.records import ImageRecord, Problem, Reading, Shape
@@ -21,6 +22,7 @@ class Entry:
     size: tuple[float, float] | None = None  # stated width and height in pixels
     split: str = ""
     key: str = ""  # entries with the same key speak of the same image; "" is the file
+    is_relative: bool = False  # points are fractions of the image's width and height, not pixels
 
 
 @dataclass
@@ -35,12 +37,24 @@ class Collector:
     def problem(self, path: str, code: str, detail: str = "") -> None:
         self.problems.append(Problem(path, code, detail))
 
+    def mask_problems(self, path: str, where: str, found: Outlines) -> None:
+        """What a mask holds and polygons do not."""
+        if len(found.polygons) > 1:
+            self.problem(path, "multi_part", f"{where}: {len(found.polygons)} parts")
+        if found.holes:
+            self.problem(path, "mask_holes", f"{where}: {found.holes} holes")
+
     def add(self, entries: Iterable[Entry]) -> None:
         """Give each entry its image and keep the shapes that hold."""
         kept = list(entries)
         for entry, image in zip(kept, self._resolve(kept), strict=True):
             if image:
                 self._label(image, entry)
+
+    def take(self, shapes: dict[str, list[Shape]]) -> None:
+        """The same for shapes of images that were found already."""
+        for image, found in shapes.items():
+            self._label(image, Entry(image, (image,), tuple(found)))
 
     def set_split(self, image: str, split: str, path: str) -> None:
         """The first statement counts; a second, different one is a problem of the file `path`."""
@@ -108,7 +122,7 @@ class Collector:
         self.set_split(image, entry.split, entry.file)
         kept = self.shapes.setdefault(image, [])
         seen = {_identity(shape) for shape in kept}
-        for shape in entry.shapes:
+        for shape in _in_pixels(entry.shapes, size) if entry.is_relative else entry.shapes:
             self._add_shape(image, shape, size, kept, seen)
 
     def _add_shape(self, image: str, shape: Shape, size: tuple[int, int], kept: list[Shape], seen: set[Shape]) -> None:
@@ -124,6 +138,11 @@ class Collector:
             return
         seen.add(_identity(fitted))
         kept.append(fitted)
+
+
+def _in_pixels(shapes: Iterable[Shape], size: tuple[int, int]) -> Iterator[Shape]:
+    width, height = size
+    return (replace(shape, points=tuple((x * width, y * height) for x, y in shape.points)) for shape in shapes)
 
 
 def _identity(shape: Shape) -> Shape:

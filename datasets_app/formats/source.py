@@ -21,9 +21,13 @@ from datasets_app.formats.safe_files import UnreadableFile
 
 IMAGE_SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp"})
 PILLOW_FORMATS = ("PNG", "JPEG", "BMP", "TIFF", "WEBP")
-ANNOTATION_SUFFIXES = frozenset({".json", ".xml", ".csv", ".txt", ".yaml", ".yml", ".data", ".names"})
+ANNOTATION_SUFFIXES = frozenset({".json", ".xml", ".csv", ".txt", ".yaml", ".yml", ".data", ".names", ".cat"})
+LAYOUTS = ("images", "JPEGImages", "obj_train_data")  # folders that formats keep all images in, and do not name
 _JUNK = frozenset({"__macosx", "thumbs.db", "desktop.ini"})
 _MASK_FOLDERS = ("segmentationclass", "segmentationobject")  # VOC's pixel masks: PNG files, but no pictures
+_LABELME_FOLDERS = frozenset(
+    {"masks", "scribbles"}
+)  # the same of LabelMe; without its XML such a folder may hold pictures
 _ORIENTATION = 0x0112  # EXIF tag; 5 to 8 are turned by 90 degrees
 
 
@@ -46,12 +50,12 @@ class Source:
     @cached_property
     def images(self) -> tuple[str, ...]:
         """Sorted paths relative to `images_root`, "/" between parts."""
-        return tuple(name for name in self._image_files if not _is_mask(name))
+        return tuple(name for name in self._image_files if not self._is_mask(name))
 
     @cached_property
     def masks(self) -> tuple[str, ...]:
         """Image files that hold pixel masks."""
-        return tuple(name for name in self._image_files if _is_mask(name))
+        return tuple(name for name in self._image_files if self._is_mask(name))
 
     @cached_property
     def annotations(self) -> tuple[str, ...]:
@@ -82,8 +86,8 @@ class Source:
     def lookup(self, name: str, near: str = "") -> Lookup:
         """The image that `name` means; of several, the one in the folder of the annotation file `near`."""
         clean = clean_name(name)
-        if clean in self._exact:
-            return Lookup(clean, "exact")
+        if (there := self._in_place(clean)) is not None:
+            return there
         key = _key(clean)
         base = posixpath.basename(key)
         for how, table, wanted in (
@@ -94,6 +98,34 @@ class Source:
             if base and wanted in table:
                 return _closest(table[wanted], key, _key(near), how)
         return Lookup()
+
+    def _in_place(self, clean: str) -> Lookup | None:
+        """The image of this very path, below the folder of a layout too; without its extension where that is one."""
+        places = [clean, *(f"{folder}/{clean}" for folder in LAYOUTS)]
+        if exact := next((place for place in places if place in self._exact), None):
+            return Lookup(exact, "exact")
+        found = [self._by_place.get(_key(place), []) for place in places if clean]
+        return next((Lookup(images[0], "stem") for images in found if len(images) == 1), None)
+
+    def is_stem(self, name: str) -> bool:
+        """Whether an image has this path without its extension."""
+        return _key(name) in self._by_place
+
+    @cached_property
+    def _by_place(self) -> Mapping[str, list[str]]:
+        """Images by their whole path without its extension."""
+        return _table(self.images, lambda key: posixpath.splitext(key)[0])
+
+    def mask(self, name: str, near: str = "") -> str | None:
+        """The mask of this name; of several, the one whose folders agree best with those of the file `near`."""
+        base = posixpath.basename(_key(clean_name(name)))
+        found = [mask for mask in self.masks if posixpath.basename(_key(mask)) == base]
+        return _closest(found, base, _key(near), "name").image if found else None
+
+    def _is_mask(self, name: str) -> bool:
+        folders = [part.casefold() for part in name.split("/")[:-1]]
+        of_labelme = bool(self.kinds.of("labelme_xml")) and not _LABELME_FOLDERS.isdisjoint(folders)
+        return of_labelme or any(folder.startswith(_MASK_FOLDERS) for folder in folders)
 
     @cached_property
     def _files(self) -> tuple[str, ...]:
@@ -134,10 +166,6 @@ def _walk(root: Path) -> Iterator[str]:
 
 def _is_junk(name: str) -> bool:
     return name.startswith(".") or name.casefold() in _JUNK
-
-
-def _is_mask(name: str) -> bool:
-    return any(part.casefold().startswith(_MASK_FOLDERS) for part in name.split("/")[:-1])
 
 
 def _suffix(name: str) -> str:

@@ -33,6 +33,7 @@ class Command(ProjectCommand):
         add(
             "--split", type=Path, metavar="FILE", help="A CSV that names a file and its split (train, val, test) a row."
         )
+        add("--meta", type=Path, metavar="FILE", help="A CSV that names a file and facts about it a row.")
         add("--training-type", choices=TrainingType.values, help="By default it follows from the shapes.")
         add("--rc-type", metavar="CODE", help="All rectangles are regions of this one annotation type.")
         add("--rc-false-label", action="append", default=[], metavar="LABEL", help="This label means false. Repeat it.")
@@ -51,12 +52,12 @@ class Command(ProjectCommand):
     def _import(self, options: dict[str, Any]) -> tuple[list[Dataset], str]:
         name, chosen = options["name"], _options(options)
         importing.check_name(self.project, name)
-        images_path, beside, split = (_path(options[key]) for key in ("images", "annotations", "split"))
+        images_path, beside, split, meta = (_path(options[key]) for key in ("images", "annotations", "split", "meta"))
         with ExitStack() as stack:
             images = stack.enter_context(importing.opened(images_path or Path()))
             annotations = stack.enter_context(importing.opened(beside, "annotations")) if beside else None
             source = Source(images, annotations)
-            reading = importing.read(source, chosen, split)
+            reading = importing.read(source, chosen, split, meta)
             plan = importing.propose(self.project, name, reading, chosen)
             return importing.commit(self.project, self.user, source, reading, plan), plan.model_type
 
