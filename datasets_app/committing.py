@@ -86,6 +86,10 @@ def _met(reading: Reading, arrived: list[Arrived]) -> list[Problem]:
     """What the reader met and what the pictures showed; a picture that both complain of counts once."""
     seen = [problem for one in arrived for problem in one.problems]
     paths = {problem.path for problem in seen}
+    known: dict[str, str] = {}
+    for one in arrived:
+        if one.file and (first := known.setdefault(one.file.sha256, one.part.record.path)) != one.part.record.path:
+            seen.append(Problem(one.part.record.path, "same_picture", first))
     return seen + [one for one in reading.problems if one.code not in UNREADABLE or one.path not in paths]
 
 

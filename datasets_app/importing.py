@@ -21,7 +21,7 @@ from django.utils.translation import gettext as _
 
 from datasets_app import blobs, formats, pictures
 from datasets_app.committing import Arrived, add_labels, write
-from datasets_app.formats.archive import ArchiveError, unpack
+from datasets_app.formats.archive import ArchiveError, Limits, unpack
 from datasets_app.formats.metas import NAMES, read_metas
 from datasets_app.formats.source import Source
 from datasets_app.formats.splits import read_splits
@@ -74,10 +74,20 @@ def opened(path: Path, field: str = "images") -> Iterator[Path]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
+def limits() -> Limits:
+    """Where this installation stops unpacking."""
+    return Limits(
+        entries=settings.ARCHIVE_ENTRIES,
+        total=settings.ARCHIVE_BYTES,
+        file=settings.ARCHIVE_FILE_BYTES,
+        ratio=settings.ARCHIVE_RATIO,
+    )
+
+
 def unpack_into(archive: Path, folder: Path, field: str = "images") -> None:
     """Raises ImportRefused; then `folder` is empty."""
     try:
-        unpack(archive, folder)
+        unpack(archive, folder, limits=limits())
     except ArchiveError as error:
         raise ImportRefused((field, refusal(error))) from error
     except OSError as error:

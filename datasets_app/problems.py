@@ -19,7 +19,21 @@ PROBLEMS: dict[str, str | Promise] = {
     "broken_image": gettext_lazy("The picture is damaged and was left out. Save it anew and import it again."),
     "empty_file": gettext_lazy("The file is empty and was left out."),
     "not_an_image": gettext_lazy("The file is no PNG, JPEG, BMP, TIFF or WebP picture and was left out."),
-    "too_many_pixels": gettext_lazy("The picture has more than 200 million pixels and was left out."),
+    "too_many_pixels": gettext_lazy("The picture has more pixels than this installation takes and was left out."),
+    "cut_off": gettext_lazy("The picture seems to be cut off. It is left out if it cannot be decoded."),
+    "same_picture": gettext_lazy("The same picture is there under another name too; both are kept."),
+    "same_name": gettext_lazy("Two pictures of one name lie in different folders; both are kept, with their folders."),
+    "extension_lies": gettext_lazy("The picture is of another kind than its name says; its content counts."),
+    "deep_pixels": gettext_lazy("The picture has 16 bits a pixel or more: it is shown stretched, and kept as it is."),
+    "cmyk": gettext_lazy("The picture has the colours of print (CMYK). Check that they look right."),
+    "palette": gettext_lazy("The picture has a palette of colours; it is read as the colours they stand for."),
+    "alpha": gettext_lazy("The picture is partly transparent; it is shown on white."),
+    "turned": gettext_lazy("The picture is turned by its EXIF data. Check that the labels lie right."),
+    "system_file": gettext_lazy("The file is of the system it was packed on (as ._ files of macOS) and was left out."),
+    "extra_file": gettext_lazy("The file is neither a picture nor an annotation and was left out."),
+    "label_twice": gettext_lazy(
+        "Labels differ only in capitals, spaces or signs. If they are one class, let them become the same."
+    ),
     "unreadable_image": gettext_lazy("The picture cannot be read."),
     "bad_name": gettext_lazy(
         "The file name is too long or holds characters that cannot be shown; the picture was left out."

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
 
-from datasets_app.formats import coco, folders, labelme_json, labelme_xml, original, voc, yolo
+from datasets_app.formats import coco, folders, labelme_json, labelme_xml, original, remarks, voc, yolo
 from datasets_app.formats.candidate import Candidate
 from datasets_app.formats.kinds import TITLES
 from datasets_app.formats.safe_files import UnreadableFile
@@ -37,7 +38,15 @@ def read(source: Source, format: str | None = None) -> Reading:
         reading = FORMATS[name].read(source)
     except UnreadableFile as error:  # it was readable a moment ago, when it was recognised
         raise FormatError(f"A file changed while it was read: {error}", "unreadable_file") from None
-    return replace(reading, problems=(*reading.problems, *_unread(source, name)))
+    return replace(reading, problems=(*reading.problems, *_unread(source, name), *_remarks(source, reading)))
+
+
+def _remarks(source: Source, reading: Reading) -> Iterator[Problem]:
+    """What is odd whatever the format is."""
+    yield from remarks.of_names(source)
+    yield from remarks.of_pictures(source)
+    for one in (reading, *reading.also):
+        yield from remarks.of_labels(one.labels)
 
 
 def _require_images(source: Source) -> None:

@@ -119,7 +119,7 @@ def test_a_file_a_split_keeps_to_its_own_images(folder, paths, images):
         folder.json(path, coco({"bbox": [1, 1, 4, 4]}, categories=categories))
     reading = read(folder.source)
     assert [(image.split, image.shapes[0].label) for image in reading.images] == [("train", "train"), ("val", "val")]
-    assert (codes(reading), reading.labels) == ([], ("train", "val"))
+    assert (codes(reading), reading.labels) == (["same_name"], ("train", "val"))
 
 
 def test_files_of_one_split_add_up(folder):

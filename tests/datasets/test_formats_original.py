@@ -74,7 +74,7 @@ def test_all_of_it_is_imported_at_once(layout, project, bob):
     ]
     image = Image.objects.get(name="images/a.png")
     assert (image.data_category, image.meta) == ("FRONT", {"data_category": "FRONT", "obj_id": "7"})
-    assert dataset.problems == {"image_missing": 1}
+    assert dataset.problems == {"image_missing": 1, "same_picture": 2}
 
 
 @pytest.mark.django_db

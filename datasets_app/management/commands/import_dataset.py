@@ -10,9 +10,11 @@ from typing import Any
 
 from django.core.management.base import CommandError
 
-from datasets_app import formats, importing
+from datasets_app import formats, importing, problems
 from datasets_app.importing import ImportRefused, Options, Source
 from datasets_app.models import Dataset
+from datasets_app.parts import plan_problems
+from datasets_app.records import Problem
 from projects_app.commands import ProjectCommand
 from projects_app.models import Role, TrainingType
 
@@ -59,7 +61,14 @@ class Command(ProjectCommand):
             source = Source(images, annotations)
             reading = importing.read(source, chosen, split, meta)
             plan = importing.propose(self.project, name, reading, chosen)
+            self._explain([*reading.problems, *plan_problems(reading, plan)])
             return importing.commit(self.project, self.user, source, reading, plan), plan.model_type
+
+    def _explain(self, found: list[Problem]) -> None:
+        """Each kind of problem in words, with its first files."""
+        for group in problems.grouped(found):
+            more = ", …" if group.count > len(group.files) else ""
+            self.note(f"{group.count} × {group.sentence} ({'; '.join(group.files)}{more})")
 
 
 def _path(value: str | Path | None) -> Path | None:
