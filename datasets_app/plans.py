@@ -9,6 +9,7 @@ import re
 from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass, field, replace
+from functools import cached_property
 from typing import Any, Self
 
 from django.utils.translation import gettext as _
@@ -84,7 +85,12 @@ class Plan:
 
     def of(self, label: str | None) -> LabelPlan | None:
         """What becomes of a label; None where it is left out."""
-        return next((plan for plan in self.labels if plan.label == label and plan.code), None)
+        return self._by_label.get(label)
+
+    @cached_property
+    def _by_label(self) -> dict[str | None, LabelPlan]:
+        """The first of each label that is not left out; an import asks for every shape."""
+        return {plan.label: plan for plan in reversed(self.labels) if plan.code}
 
     def codes(self) -> list[str]:
         """Codes of the annotation types (CL: the categories) that are used, each once."""
@@ -113,9 +119,9 @@ def propose(project: Project, name: str, reading: Reading, options: Options) -> 
     if training_type == TrainingType.RC and reading.is_judged and not options.rc_type:
         propose_labels = _propose_shapes
     labels, question = propose_labels(project, name, reading, counts, options, training_type)
-    plan = Plan(**base.__dict__ | {"labels": labels, "question": question})
+    plan = replace(base, labels=labels, question=question)
     model_type = options.model_type or propose_model_type(project, plan, options.reserved)
-    return Plan(**plan.__dict__ | {"model_type": model_type})
+    return replace(plan, model_type=model_type)
 
 
 def in_order(reading: Reading, options: Options) -> Reading:

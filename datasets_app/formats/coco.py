@@ -12,7 +12,6 @@ from datasets_app.formats import masks
 from datasets_app.formats.candidate import Candidate
 from datasets_app.formats.collect import Collector, Entry
 from datasets_app.formats.geometry import BadShape, number
-from datasets_app.formats.safe_files import read_json
 from datasets_app.formats.source import Source, clean_name
 from datasets_app.formats.splits import split_in
 from datasets_app.formats.verdicts import verdict_of
@@ -34,7 +33,7 @@ def read(source: Source) -> Reading:
     collector, names, entries = Collector(source), _Names(), []
     notes: dict[str, str] = {}
     for path in source.kinds.of(NAME):
-        document = read_json(source.annotation_path(path))
+        document = source.take_json(path)
         file = _File(path, collector, names)
         entries += file.entries(document)
         notes = notes or _notes(document)

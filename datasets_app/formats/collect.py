@@ -9,10 +9,12 @@ from datasets_app.formats.geometry import BadShape, fit
 from datasets_app.formats.masks import Outlines
 from datasets_app.formats.safe_files import UnreadableFile
 from datasets_app.formats.source import Lookup, Source
-from datasets_app.records import ImageRecord, Problem, Reading, Shape
+from datasets_app.records import ImageRecord, Point, Problem, Reading, Shape
+
+Identity = tuple[str, str, tuple[Point, ...], bool, bool | None]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Entry:
     """What one annotation file states of one image, before anything was looked up."""
 
@@ -96,11 +98,12 @@ class Collector:
                 return image
         return None
 
-    def _lookups(self, entry: Entry) -> list[Lookup]:
-        return [self.source.lookup(name, near=entry.file) for name in entry.names]
+    def _lookups(self, entry: Entry) -> Iterator[Lookup]:
+        """One after the other: most images are found under the first name or two."""
+        return (self.source.lookup(name, near=entry.file) for name in entry.names)
 
     def _report_unfound(self, entry: Entry) -> None:
-        lookups, stated = self._lookups(entry), entry.names[0] if entry.names else ""
+        lookups, stated = list(self._lookups(entry)), entry.names[0] if entry.names else ""
         ambiguous = [lookup.candidates for lookup in lookups if lookup.candidates]
         taken = [lookup.image for lookup in lookups if lookup.image]
         if taken:
@@ -125,7 +128,9 @@ class Collector:
         for shape in _in_pixels(entry.shapes, size) if entry.is_relative else entry.shapes:
             self._add_shape(image, shape, size, kept, seen)
 
-    def _add_shape(self, image: str, shape: Shape, size: tuple[int, int], kept: list[Shape], seen: set[Shape]) -> None:
+    def _add_shape(
+        self, image: str, shape: Shape, size: tuple[int, int], kept: list[Shape], seen: set[Identity]
+    ) -> None:
         try:
             fitted, cut = fit(shape, size)
         except BadShape as error:
@@ -133,10 +138,11 @@ class Collector:
             return
         if cut:
             self.problem(image, "clipped", describe(shape))
-        if _identity(fitted) in seen:
+        identity = _identity(fitted)
+        if identity in seen:
             self.problem(image, "duplicate_shape", describe(shape))
             return
-        seen.add(_identity(fitted))
+        seen.add(identity)
         kept.append(fitted)
 
 
@@ -145,9 +151,9 @@ def _in_pixels(shapes: Iterable[Shape], size: tuple[int, int]) -> Iterator[Shape
     return (replace(shape, points=tuple((x * width, y * height) for x, y in shape.points)) for shape in shapes)
 
 
-def _identity(shape: Shape) -> Shape:
+def _identity(shape: Shape) -> Identity:
     """What makes two shapes the same: a score does not."""
-    return replace(shape, score=None, is_generated=False)
+    return shape.label, shape.kind, shape.points, shape.is_roi, shape.verdict
 
 
 def describe(shape: Shape) -> str:

@@ -39,23 +39,32 @@ class Kinds:
         return self.by_kind.get(kind, ())
 
 
-def sort_kinds(files: Iterable[tuple[str, Path]]) -> Kinds:
-    """Look into each file, given as its relative name and where it is."""
+def sort_kinds(files: Iterable[tuple[str, Path]], large: dict[str, Any]) -> Kinds:
+    """Look into each file, given as its relative name and where it is. What was parsed of COCO goes into `large`."""
     by_kind: dict[str, list[str]] = {}
     unreadable: dict[str, str] = {}
     for name, path in files:
         try:
-            by_kind.setdefault(kind_of(path), []).append(name)
+            kind, content = look_into(path)
+            by_kind.setdefault(kind, []).append(name)
+            if kind == "coco":
+                large[name] = content
         except UnreadableFile as error:
             unreadable[name] = str(error)
     return Kinds({kind: tuple(names) for kind, names in by_kind.items()}, unreadable)
 
 
+def look_into(path: Path) -> tuple[str, Any]:
+    """The kind of one file, and what a JSON holds; raises UnreadableFile."""
+    if path.suffix.lower() != ".json":
+        return kind_of(path), None
+    content = read_json(path)
+    return json_kind(content), content
+
+
 def kind_of(path: Path) -> str:
-    """The kind of one file; raises UnreadableFile for JSON and XML that is none."""
+    """The kind of a file that is no JSON; raises UnreadableFile for XML or YAML that is none."""
     suffix = path.suffix.lower()
-    if suffix == ".json":
-        return json_kind(read_json(path))
     if suffix == ".xml":
         return xml_kind(read_xml(path))
     if suffix in _CLASS_LISTS:

@@ -13,10 +13,11 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 from datasets_app.formats.headers import Header, read_header
 from datasets_app.formats.kinds import Kinds, sort_kinds
-from datasets_app.formats.safe_files import UnreadableFile
+from datasets_app.formats.safe_files import UnreadableFile, read_json
 
 IMAGE_SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp"})
 ANNOTATION_SUFFIXES = frozenset({".json", ".xml", ".csv", ".txt", ".yaml", ".yml", ".data", ".names", ".cat"})
@@ -65,7 +66,15 @@ class Source:
     @cached_property
     def kinds(self) -> Kinds:
         """The annotation files by what is in them."""
-        return sort_kinds((name, self.annotation_path(name)) for name in self.annotations)
+        return sort_kinds(((name, self.annotation_path(name)) for name in self.annotations), self._large)
+
+    @cached_property
+    def _large(self) -> dict[str, Any]:
+        return {}
+
+    def take_json(self, name: str) -> Any:
+        """The content of a JSON file; of a large one what was parsed to tell its kind, once. Raises UnreadableFile."""
+        return self._large.pop(name) if name in self._large else read_json(self.annotation_path(name))
 
     def image_path(self, image: str) -> Path:
         return self.images_root / image
