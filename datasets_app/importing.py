@@ -21,7 +21,6 @@ from django.utils.translation import gettext as _
 
 from datasets_app import blobs, formats, pictures
 from datasets_app.committing import Arrived, add_labels, write
-from datasets_app.formats.archive import ArchiveError, Limits, unpack
 from datasets_app.formats.metas import NAMES, read_metas
 from datasets_app.formats.source import Source
 from datasets_app.formats.splits import read_splits
@@ -31,6 +30,7 @@ from datasets_app.plan_checks import check, check_labels, check_name
 from datasets_app.plans import ImportRefused, Options, Plan, in_order, propose, propose_also
 from datasets_app.problems import refusal
 from datasets_app.records import FormatError, Problem, Reading
+from projects_app.archive import ArchiveError, Limits, unpack
 from projects_app.models import Project, User
 
 __all__ = ["ImportRefused", "Options", "Plan", "Source", "check_name", "commit", "opened", "propose", "read"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from django.conf import settings
 from django.db import models
@@ -62,6 +62,8 @@ class Dataset(models.Model):
     cloned_from = models.ForeignKey(
         "self", models.SET_NULL, null=True, blank=True, related_name="clones", verbose_name=_("cloned from")
     )
+    label_version = models.PositiveIntegerField(default=0, editable=False)
+    counted = models.JSONField(null=True, blank=True, editable=False)  # labels at this version and number of images
     frozen_at = models.DateTimeField(_("frozen"), null=True, blank=True)
     created_by = models.ForeignKey(User, models.SET_NULL, null=True, related_name="+", verbose_name=_("created by"))
     created_at = models.DateTimeField(_("created"), auto_now_add=True)
@@ -92,21 +94,49 @@ class Dataset(models.Model):
         """How often each label stands in this set: `training_type`, `code` (category, verdict or type), `count`."""
         labels = Annotation.objects.filter(image__dataset=self, is_roi=False)
         if model_type is not None:
-            labels = labels.meant().filter(annotation_type__in=model_type.annotation_types.all())
-        rows = labels.values(
-            "annotation_type__training_type", "annotation_type__code", "category__code", "verdict"
-        ).annotate(count=models.Count("pk"), images=models.Count("image", distinct=True))
-        return [
-            {
-                "training_type": row["annotation_type__training_type"],
-                "annotation_type": row["annotation_type__code"],
-                "code": row["category__code"] or row["annotation_type__code"],
-                "verdict": row["verdict"],
-                "count": row["count"],
-                "images": row["images"],
-            }
-            for row in rows.order_by("annotation_type__training_type", "annotation_type__code", "category__position")
-        ]
+            return _counted(labels.meant().filter(annotation_type__in=model_type.annotation_types.all()))
+        images = self.images.count()
+        if self.counted is None or self.counted["images"] != images:
+            self.counted = {"images": images, "labels": _counted(labels)}
+            seen = Dataset.objects.filter(pk=self.pk, label_version=self.label_version)
+            seen.update(counted=self.counted)  # unless somebody changed a label meanwhile
+        return list(self.counted["labels"])
+
+    def labels_changed(self) -> None:
+        """To be said in the transaction that changes them: they are counted anew when somebody asks."""
+        changed = Dataset.objects.filter(pk=self.pk)
+        changed.update(label_version=models.F("label_version") + 1, counted=None)
+        self.refresh_from_db(fields=["label_version", "counted"])
+
+
+def _counted(labels: models.QuerySet[Annotation]) -> list[dict[str, object]]:
+    rows = labels.order_by().values("annotation_type", "category", "verdict")
+    counted = list(rows.annotate(count=models.Count("pk"), images=models.Count("image", distinct=True)))
+    types = AnnotationType.objects.in_bulk([row["annotation_type"] for row in counted if row["annotation_type"]])
+    categories = Category.objects.in_bulk([row["category"] for row in counted if row["category"]])
+    found = [(types.get(row["annotation_type"]), categories.get(row["category"]), dict(row)) for row in counted]
+    return [
+        {
+            "training_type": kind.training_type if kind else None,
+            "annotation_type": kind.code if kind else None,
+            "code": category.code if category else kind.code if kind else None,
+            "verdict": row["verdict"],
+            "count": row["count"],
+            "images": row["images"],
+        }
+        for kind, category, row in sorted(found, key=_place)
+    ]
+
+
+def _place(found: tuple[AnnotationType | None, Category | None, dict[str, Any]]) -> tuple[Any, ...]:
+    """By training type, label, place of the category; false before true."""
+    kind, category, row = found
+    return (
+        kind.training_type if kind else "",
+        kind.code if kind else "",
+        category.position if category else -1,
+        bool(row["verdict"]),
+    )
 
 
 def labelled_field(training_type: str) -> str:

@@ -9,8 +9,9 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from datasets_app.formats.archive import ArchiveError
 from datasets_app.records import FormatError, Problem
+from projects_app import archive_words
+from projects_app.archive import ArchiveError
 
 SHOWN = 5  # files named with each problem
 
@@ -92,20 +93,9 @@ PROBLEMS: dict[str, str | Promise] = {
         "Labels on a sibling picture were left out: the first picture of a part carries them."
     ),
 }
-REFUSALS: dict[str, str | Promise] = {
+REFUSALS: dict[str, str | Promise] = archive_words.WORDS | {
     # archives
-    "no_archive": gettext_lazy("The file is no archive. Send a zip, tar or tar.gz."),
-    "broken_archive": gettext_lazy("The archive is damaged. Pack it again."),
     "empty_archive": gettext_lazy("The archive is empty. Pack images and annotations into it."),
-    "encrypted": gettext_lazy("The archive is encrypted. Pack it without a password."),
-    "archive_too_large": gettext_lazy("Unpacked, the archive is too large. Split it."),
-    "file_too_large": gettext_lazy("A file in the archive is too large."),
-    "too_many_entries": gettext_lazy("The archive holds too many files. Split it."),
-    "ratio": gettext_lazy("The archive unpacks to far more than its size, as an attack would; it was refused."),
-    "name_twice": gettext_lazy("A name is in the archive twice. Pack it again."),
-    "no_plain_file": gettext_lazy("The archive holds links or devices. Pack plain files only."),
-    "unsafe_name": gettext_lazy("The archive holds a name that points out of it, or is not usable. Pack it again."),
-    "not_written": gettext_lazy("The archive could not be unpacked. Is the disk full?"),
     # what is in it
     "empty": gettext_lazy("There is nothing in it. Pack images and annotations."),
     "no_images": gettext_lazy("No image was found. Pack PNG, JPEG, BMP, TIFF or WebP files with the annotations."),

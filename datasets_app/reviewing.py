@@ -100,6 +100,7 @@ def decide(image: Image, decisions: Mapping[int, str]) -> list[dict[str, Any]]:
         for label in generated(image):
             _apply(label, decisions.get(label.pk, present(label)))
         _mark(image)
+        image.dataset.labels_changed()
     return before
 
 
@@ -111,6 +112,7 @@ def undo(image: Image, before: list[dict[str, Any]]) -> bool:
         image.annotations.all().delete()
         Annotation.objects.bulk_create(Annotation(image=image, **row) for row in before)
         _mark(image, any_counts=True)
+        image.dataset.labels_changed()
     return True
 
 

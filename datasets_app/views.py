@@ -7,7 +7,7 @@ from typing import Any
 from django import forms
 from django.contrib import messages
 from django.core.exceptions import ValidationError
-from django.db.models import Count, Exists, IntegerField, OuterRef, Q, QuerySet, Subquery
+from django.db.models import Count, Exists, IntegerField, OuterRef, Q, QuerySet, Subquery, Sum
 from django.db.models.functions import Coalesce
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import get_object_or_404, redirect, render
@@ -188,9 +188,8 @@ def _detail_context(request: HttpRequest, dataset: Dataset, form: EditForm) -> d
     labels = overlays.label_rows(dataset)
     images = dataset.images.order_by("position", "pk")
     page = page_of(request, _filtered_images(request, images), GALLERY_SIZES)
-    counts = images.aggregate(all=Count("pk"), labelled=Count("pk", filter=LABELLED))
     by_type = {kind: Count("pk", filter=Q(**{labelled_field(kind): True})) for kind in TrainingType.values}
-    labelled = images.aggregate(**by_type)
+    counts = images.order_by().aggregate(all=Count("pk"), labelled=Count("pk", filter=LABELLED), **by_type)
     return {
         "dataset": dataset,
         "form": form,
@@ -199,7 +198,7 @@ def _detail_context(request: HttpRequest, dataset: Dataset, form: EditForm) -> d
         "tiles": overlays.tiles(page, labels),
         "image_count": counts["all"],
         "unlabelled_count": counts["all"] - counts["labelled"],
-        "labelled_types": [(TrainingType(kind).label, count) for kind, count in labelled.items() if count],
+        "labelled_types": [(TrainingType(kind).label, counts[kind]) for kind in by_type if counts[kind]],
         "siblings": ImageFile.objects.filter(image__dataset=dataset)
         .values("suffix")
         .annotate(n=Count("pk"))
@@ -216,8 +215,10 @@ def _detail_context(request: HttpRequest, dataset: Dataset, form: EditForm) -> d
 
 def _size(dataset: Dataset) -> int:
     """Bytes of its files, each once."""
-    mine = Q(images__dataset=dataset) | Q(siblings__image__dataset=dataset)
-    return sum(Blob.objects.filter(mine).distinct().values_list("size", flat=True))
+    first = Image.objects.filter(dataset=dataset).order_by().values("blob")
+    others = ImageFile.objects.filter(image__dataset=dataset).order_by().values("blob")
+    total: int | None = Blob.objects.filter(Q(pk__in=first) | Q(pk__in=others)).aggregate(Sum("size"))["size__sum"]
+    return total or 0
 
 
 def _filtered_images(request: HttpRequest, images: QuerySet[Image]) -> QuerySet[Image]:

@@ -23,6 +23,7 @@ LOOK = 256 * 1024  # bytes of the log's end
 LINES, LAST = 600, 80  # lines of it: where nobody knows more; where a traceback tells more than its last line
 LONGEST = 2000  # characters of a line that are looked at, and kept as a quotation
 FULL = 0.85  # of a machine's memory: a program that had so much and was killed was killed for that
+NO_ROOM = 2**20  # bytes of the disk: a program that failed without a word could not write one
 RANKS_FAILED = re.compile(r"ChildFailedError")  # torchrun: some rank failed, and said why in the log
 CERTAIN = ("wall", "silence", "disk", "interrupted", "host_lost")  # the engine knows: nothing is to be found out
 DETAILED = (*CERTAIN, "incomplete", "refused", "portal_fault")  # their message says more
@@ -70,6 +71,8 @@ class Case:
             for line in reversed(self.lines if is_vague else self.lines[-LAST:]):
                 if found := _match(line.text):
                     return *found, line
+        if otherwise == EXIT and hosts.free_bytes() < NO_ROOM:  # for a word of its own as well
+            return "disk_full", {}, self._last()
         if otherwise == EXIT:
             return *_ending(self.job.exit_code), self._last()
         return (SAID if otherwise == TRACEBACK else otherwise), {}, self._line_of(self.message)

@@ -11,15 +11,11 @@ from pathlib import Path
 from django.conf import settings
 
 from jobs import clock
-from jobs.enclosure import processes
+from jobs.enclosure import processes, tuning
 from jobs.launchers import sandbox
 from jobs.launchers.errors import LaunchFailed
 from jobs.models import DeviceKind, Host
 
-# How long a thread of a kernel waits awake for the next piece of work. Measured on 2 cores with small convolutions:
-# 0 sleeps at once, 5.8 images/s; 3000 (some microseconds) 8.1; libgomp's default 7.4. Where two jobs share the cores,
-# 3000 loses an eighth against 0, and 30000 two thirds.
-SPIN = "3000"
 # What a container may take, as it sees itself: of control groups version 2 and 1.
 MEMORY_LIMITS = ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes")
 DRIVER_FILES = ("/dev/nvidiactl", "/dev/nvidia-uvm", "/dev/nvidia-uvm-tools", "/dev/nvidia-caps")
@@ -43,7 +39,7 @@ def beat() -> Host:
         "device_names": list(names),
         "cores": os.cpu_count() or 1,
         "memory_bytes": memory_bytes(),
-        "free_bytes": shutil.disk_usage(settings.TRAINPORTAL_HOME).free,
+        "free_bytes": free_bytes(),
         "sandbox": _sandbox(),
         "seen_at": clock.now(),
     }
@@ -104,6 +100,11 @@ def memory_bytes() -> int:
     return min(found)
 
 
+def free_bytes() -> int:
+    """Of the disk that runs write to."""
+    return shutil.disk_usage(settings.TRAINPORTAL_HOME).free
+
+
 def oom_kills() -> int:
     """How many processes the system ended for want of memory since it started, on this machine or in this container."""
     found = 0
@@ -121,13 +122,17 @@ def environment(devices: list[int], temporary: Path) -> dict[str, str]:
     slots = len(gpus) or settings.TRAINPORTAL_CPU_SLOTS
     threads = max(1, cores // slots * len(devices))  # two jobs with all threads each are three times slower together
     kept = ("PATH", "LANG", "LC_ALL", "TZ", "LD_LIBRARY_PATH", "CUDA_HOME")
-    return {name: os.environ[name] for name in kept if name in os.environ} | {
-        "HOME": str(temporary),
-        "TMPDIR": str(temporary),
-        "CUDA_VISIBLE_DEVICES": ",".join(map(str, devices)) if gpus else "",
-        "OMP_NUM_THREADS": str(threads),
-        "GOMP_SPINCOUNT": SPIN,
-        "PYTHONUNBUFFERED": "1",
-        "PYTHONDONTWRITEBYTECODE": "1",
-        "PYTHONPATH": str(settings.BASE_DIR),
-    }
+    known = {name: os.environ[name] for name in kept if name in os.environ}
+    return (
+        known
+        | tuning.ENVIRONMENT
+        | {
+            "HOME": str(temporary),
+            "TMPDIR": str(temporary),
+            "CUDA_VISIBLE_DEVICES": ",".join(map(str, devices)) if gpus else "",
+            "OMP_NUM_THREADS": str(threads),
+            "PYTHONUNBUFFERED": "1",
+            "PYTHONDONTWRITEBYTECODE": "1",
+            "PYTHONPATH": str(settings.BASE_DIR),
+        }
+    )

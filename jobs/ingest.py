@@ -17,13 +17,14 @@ from typing import Any
 
 from django.db import transaction
 
-from jobs import clock
+from jobs import clock, logmetrics, runfolder
 from jobs.curves import storing, thinning
 from jobs.curves.storing import Row
 from jobs.metric_models import NAME_LIMIT
 from jobs.models import IngestCursor, Job, MetricCurve, storable
 from kernels_app.contract import metrics, results, status
 
+LOG = "log"  # the cursor of the log
 CHUNK = 512 * 1024  # bytes read at a time
 AT_ONCE = 64_000  # points stored in one transaction, roughly: six bytes may be a row of 64 curves
 LINE_LIMIT = 256 * 1024  # bytes; what is longer than this without an end is no line
@@ -43,6 +44,8 @@ class Ingest:
         self._job = job
         self._status = folder / "status.jsonl"
         self._metrics = output / results.METRICS
+        self._log = folder / runfolder.LOG
+        self._patterns = logmetrics.kept(folder)
         self._guard = guard
         self._cursors = {cursor.file: cursor for cursor in job.cursors.all()}
         self._looked = self._last_look()
@@ -59,6 +62,8 @@ class Ingest:
         for name, path in files.items():
             if len(name) <= NAME_LIMIT:
                 whole &= self._each_chunk(f"metrics/{name}", path, final, self._read_metrics, began, now)
+        if self._patterns:
+            whole &= self._each_chunk(LOG, self._log, final, self._read_log, began, now)
         if whole:
             self._looked = now
         return not whole
@@ -110,6 +115,8 @@ class Ingest:
     def _forgetter(self, cursor: IngestCursor) -> Callable[[], None]:
         """The file was cut or replaced: its rows are read anew, but keep the times that they had."""
         cursor.columns, cursor.generation, cursor.bad_rows = [], cursor.generation + 1, 0
+        if cursor.file == LOG:
+            return self._forget_log
         if not cursor.file.startswith("metrics/"):
             return lambda: None
         chart = _chart(cursor)
@@ -118,6 +125,11 @@ class Ingest:
             times = [[x, t] for x, _value, t in thinning.thinned(longest, TIMES).points]
             cursor.times = times if times == sorted(times) else []
         return lambda: storing.forget(self._job, chart)
+
+    def _forget_log(self) -> None:
+        """What is left of it is read anew."""
+        for pattern in self._patterns:
+            storing.forget(self._job, pattern.chart)
 
     def _read_metrics(self, cursor: IngestCursor, lines: list[bytes], span: Span) -> Store:
         found: list[tuple[float, list[float | None]]] = []
@@ -136,6 +148,24 @@ class Ingest:
 
         def store() -> dict[str, Any]:
             storing.append(self._job, _chart(cursor), cursor.columns, rows)
+            return {}
+
+        return store
+
+    def _read_log(self, cursor: IngestCursor, lines: list[bytes], span: Span) -> Store:
+        """Rows of the graphs that patterns draw out of the log. `columns` counts the rows of each, in their order."""
+        counts = [int(n) for n in cursor.columns] or [0] * len(self._patterns)
+        found: list[list[tuple[float, list[float | None]]]] = [[] for _pattern in self._patterns]
+        for line in lines:
+            for n, pattern in enumerate(self._patterns):
+                if row := pattern.row(line, counts[n]):
+                    counts[n] += 1
+                    found[n].append(row)
+        cursor.columns = counts
+
+        def store() -> dict[str, Any]:
+            for pattern, rows in zip(self._patterns, found, strict=True):
+                storing.append(self._job, pattern.chart, pattern.columns, _timed(cursor, rows, span))
             return {}
 
         return store
@@ -163,9 +193,13 @@ class Ingest:
 
 def reset(job: Job) -> None:
     """The run starts again from nothing: what was read of it is forgotten."""
+    log = runfolder.log(job)
     with transaction.atomic():
         storing.forget_all(job)
         job.cursors.all().delete()
+        if log.is_file():  # it goes on in the same file: what stands there already is of the run that is forgotten
+            facts = log.stat()
+            job.cursors.create(file=LOG, inode=facts.st_ino, offset=facts.st_size)
 
 
 def reset_status(job: Job) -> None:

@@ -60,7 +60,10 @@ class Repair:
 
 
 class FunctionKind(Protocol):
-    """Runs in the runner process. May be run again from its start, so what it writes is all or nothing."""
+    """Runs in the runner process. May be run again from its start, so what it writes is all or nothing.
+
+    One that writes a log while it runs has an attribute `has_log`: its page shows it from the start.
+    """
 
     name: str
 

@@ -17,6 +17,7 @@ KINDS = {
     "validation": _("Validation"),
     "import_dataset": _("Dataset import"),
     "import_model": _("Model import"),
+    "import_kernel": _("Kernel import"),
     "export_model": _("Model export"),
 }
 # what the filter offers: a key of the address, its words

@@ -284,10 +284,11 @@ class Job(models.Model):
         if self.move((State.QUEUED,), State.CANCELLED, who=str(by), why="cancelled while waiting"):
             return
         asked = Job.objects.filter(pk=self.pk, state__in=RUNS, cancel_requested_at=None)
-        newly = asked.update(cancel_requested_at=clock.now(), cancel_requested_by=by)
-        self.refresh_from_db()
-        if newly:
-            self.record(State(self.state), State(self.state), who=str(by), why="cancel asked")
+        with transaction.atomic():  # its runner hears of it when the event is there too, and tells the rest after it
+            newly = asked.update(cancel_requested_at=clock.now(), cancel_requested_by=by)
+            self.refresh_from_db()
+            if newly:
+                self.record(State(self.state), State(self.state), who=str(by), why="cancel asked")
 
     def move_to_front(self, by: User) -> bool:
         """Before all that waits in its project, and before what waits elsewhere without having been moved."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 from django.conf import settings
 from django.db import IntegrityError, transaction
 from django.db.models import DateTimeField, F, QuerySet, Value
@@ -20,11 +22,11 @@ def claim_next(host: Host) -> Job | None:
         functions = settings.JOB_FUNCTIONS - functions_on(host)
         if not free and functions <= 0:
             return None
-        blocked = False
+        blocked, now = False, clock.now()
         for place in line.places():
             if place.needs_devices:
                 fits = place.devices <= len(free) and not blocked
-                blocked = blocked or waits_too_long(place, host)
+                blocked = blocked or waits_too_long(place, host, now)
             else:
                 fits = functions > 0
             if fits and (job := _taken(place.pk, host, free[: place.devices])):
@@ -77,9 +79,12 @@ def _alone(host: Host) -> Host:
     return Host.objects.select_for_update().get(pk=host.pk)
 
 
-def waits_too_long(place: line.Place, host: Host) -> bool:
-    """A job for many devices would starve behind small ones; after a while it keeps them free for itself."""
-    waited = (clock.now() - place.queued_at).total_seconds()
+def waits_too_long(place: line.Place, host: Host, now: datetime) -> bool:
+    """A job for many devices would starve behind small ones; after a while it keeps them free for itself.
+
+    `now`: of `clock`, asked once for all that wait (it asks the database).
+    """
+    waited = (now - place.queued_at).total_seconds()
     return place.devices <= host.devices and waited > settings.JOB_PATIENCE
 
 

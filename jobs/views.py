@@ -63,7 +63,8 @@ def running(request: HttpRequest, project: Project) -> HttpResponse:
 def detail(request: HttpRequest, project: Project, pk: int) -> HttpResponse:
     job = job_of(project, pk)
     kind = kinds.find(job.kind)
-    own = {"subject": job.subject, "is_program": kind is None or not kinds.is_function(kind)}
+    is_program = kind is None or not kinds.is_function(kind)
+    own = {"subject": job.subject, "is_program": is_program, "has_log": is_program or hasattr(kind, "has_log")}
     return render(request, "jobs/detail.html", job_context(job) | own)
 
 

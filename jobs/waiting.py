@@ -10,7 +10,7 @@ from django.template.defaultfilters import filesizeformat
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from jobs import line, queue
+from jobs import clock, line, queue
 from jobs.models import HELD, DeviceKind, Host, Job, Lease, State
 from projects_app.korean import fluent
 
@@ -129,11 +129,12 @@ class Queue:
         if place is None:
             return None
         found: line.Place | None = None
+        now = clock.now()
         for host in self.ready:
             if self.free[host.pk] < job.devices:
                 continue
             before = (one for one in self.places.values() if one.needs_devices and one.ahead < place.ahead)
-            found = next((one for one in before if queue.waits_too_long(one, host)), None)
+            found = next((one for one in before if queue.waits_too_long(one, host, now)), None)
             if found is None:
                 return None
         return found

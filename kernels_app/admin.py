@@ -8,7 +8,8 @@ from kernels_app.models import Kernel, KernelSwitch
 from projects_app.readonly import NoMaking
 
 FACTS = [
-    "name", "version", "digest", "state", "training_types", "schema", "is_bundled", "created_by", "created_at",
+    "name", "version", "digest", "state", "training_types", "schema", "is_bundled", "origin", "job", "checklist",
+    "tried_at", "model_types", "created_by", "created_at",
 ]  # fmt: skip
 
 

@@ -1,3 +1,5 @@
+from typing import Any
+
 from django.apps import AppConfig
 from django.db.models.signals import post_migrate
 from django.utils.translation import gettext_lazy as _
@@ -8,6 +10,13 @@ class KernelsConfig(AppConfig):
     verbose_name = _("Kernels")
 
     def ready(self) -> None:
-        from kernels_app import registry
+        from kernels_app.imports import work
 
-        post_migrate.connect(registry.after_migrate, sender=self)
+        work.register()
+        post_migrate.connect(_after_migrate, sender=self)
+
+
+def _after_migrate(**options: Any) -> None:
+    from kernels_app import registry  # here: most processes never migrate, and it takes a tenth of a second
+
+    registry.after_migrate(**options)

@@ -52,13 +52,6 @@ def parameters(schema: dict[str, Any]) -> list[Parameter]:
     return found
 
 
-def model_type_codes(schema: dict[str, Any]) -> list[str] | None:
-    """The codes of the model types it is bound to; None: any."""
-    section = schemas.resolve(schema.get("properties", {}).get("model_type"), schema)
-    codes = section.get("enum", [section["const"]] if "const" in section else None)
-    return [str(code) for code in codes] if isinstance(codes, list) else None
-
-
 def operations(names: list[str]) -> list[str]:
     """What a kernel can be asked for, in words."""
     words = {"training": _("training"), "validation": _("validation"), "inference": _("inference")}

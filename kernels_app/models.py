@@ -37,8 +37,10 @@ class KernelQuerySet(models.QuerySet["Kernel"]):
         return self.filter(training_types__contains=f",{training_type},")
 
     def newest(self) -> Self:
-        """Of each name only the version that was registered last."""
-        last = Kernel.objects.filter(name=models.OuterRef("name")).order_by("-pk").values("pk")[:1]
+        """Of each name only the version that was registered last; an archived one where there is no other."""
+        of_name = Kernel.objects.filter(name=models.OuterRef("name"))
+        is_archived = models.Case(models.When(state=KernelState.ARCHIVED, then=1), default=0)
+        last = of_name.order_by(is_archived, "-pk").values("pk")[:1]
         return self.filter(pk=models.Subquery(last))
 
 
@@ -55,6 +57,23 @@ class Kernel(models.Model):
     state = models.CharField(_("state"), max_length=12, choices=KernelState, default=KernelState.IMPORTING)
     training_types = models.CharField(_("training types"), max_length=32)
     schema = models.JSONField(_("schema"), default=dict)
+    model_types = models.JSONField(
+        _("model types by hand"),
+        default=list,
+        blank=True,
+        help_text=_("Codes that it is for, where its schema does not say; empty: any of its training types."),
+    )
+    origin = models.JSONField(
+        _("origin"),
+        default=dict,
+        blank=True,
+        help_text=_("The file, or the repository with branch, folder and commit."),
+    )
+    job = models.ForeignKey(
+        "jobs.Job", models.SET_NULL, null=True, blank=True, related_name="+", verbose_name=_("imported by")
+    )
+    checklist = models.JSONField(_("checklist of the doctor"), default=list, blank=True)
+    tried_at = models.DateTimeField(_("tried"), null=True, blank=True)
     is_bundled = models.BooleanField(_("comes with the portal"), default=False)
     created_by = models.ForeignKey(User, models.SET_NULL, null=True, blank=True, related_name="+")
     created_at = models.DateTimeField(_("registered"), auto_now_add=True)
@@ -76,6 +95,31 @@ class Kernel(models.Model):
     @property
     def folder(self) -> Path:
         return settings.TRAINPORTAL_HOME / "kernels" / str(self.pk)
+
+    @property
+    def log(self) -> Path:
+        """What its import wrote; not there for one that came with the portal."""
+        return self.folder.with_name(f"{self.pk}.import.log")
+
+    @property
+    def may_be_tried(self) -> bool:
+        """Whether the doctor may look at it once more: it failed, or whoever imported it was lost."""
+        lost = self.state == KernelState.IMPORTING and not (self.job and self.job.is_active)
+        return not self.is_bundled and (self.state == KernelState.FAILED or lost)
+
+    @property
+    def has_passed(self) -> bool:
+        """Whether no line of the doctor failed; what came with the portal was tried before."""
+        states = {line.get("state") for line in self.checklist}
+        return "failed" not in states and (bool(states) or self.job_id is None)
+
+    def is_managed_by(self, user: User) -> bool:
+        """Who may retire it, for all projects."""
+        return user.is_superuser or user.is_staff or (self.created_by_id == user.pk and not self.is_bundled)
+
+    def move(self, old: tuple[KernelState, ...], new: KernelState) -> bool:
+        """Change the state; False where somebody else was faster."""
+        return Kernel.objects.filter(pk=self.pk, state__in=old).update(state=new) == 1
 
     @property
     def about(self) -> str:
@@ -105,9 +149,20 @@ class Kernel(models.Model):
 
     def supports(self, model_type: ModelType) -> bool:
         """Whether it may train `model_type`: its training type, and its code where the schema binds the codes."""
+        codes = self.codes
+        return model_type.training_type in self.types and (codes is None or model_type.code in codes)
+
+    @property
+    def codes(self) -> list[str] | None:
+        """The model types that it is for: as its schema binds them, else as somebody did by hand; None: any."""
+        return self.bound_codes if self.bound_codes is not None else self.model_types or None
+
+    @property
+    def bound_codes(self) -> list[str] | None:
+        """The model types that its schema binds it to; None where it does not."""
         section = self._section("model_type")
         codes = section.get("enum", [section["const"]] if "const" in section else None)
-        return model_type.training_type in self.types and (codes is None or model_type.code in codes)
+        return [str(code) for code in codes] if isinstance(codes, list) else None
 
     def supports_operation(self, operation: str) -> bool:
         return operation in self.operations

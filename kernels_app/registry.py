@@ -2,28 +2,25 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import shutil
-import tomllib
+from pathlib import Path
 from typing import Any
 
 from django.apps import AppConfig
 from django.db import connections, transaction
+from django.utils.translation import gettext as _
 
-from jobs import limits
-from kernels_app import schema
+from jobs.models import Job
+from kernels_app import environments, launching, packages, schema
 from kernels_app.bundled import packing
 from kernels_app.models import Kernel, KernelState
+from kernels_app.packages import BadKernel
 
 log = logging.getLogger(__name__)
-OPTIONAL = ("description", "description_ko")  # of kernel.toml
 
+__all__ = ["BadKernel", "adopt", "look", "look_at", "package_of", "register", "register_bundled"]
 PACKAGE_LIMIT = 20 * 2**20  # bytes of a package that goes with an exported model
-
-
-class BadKernel(Exception):
-    """A package that is no kernel; the message says what is wrong with it."""
 
 
 def register_bundled() -> list[Kernel]:
@@ -60,7 +57,7 @@ def register(files: dict[str, bytes], *, is_bundled: bool = False) -> Kernel:
 
 def look(files: dict[str, bytes]) -> Kernel:
     """The kernel that these files would be, not saved. Raises BadKernel."""
-    about, found = _about(files), _schema(files)
+    about, found = packages.about_of(files.get(packages.ABOUT)), packages.schema_in(files.get(packages.SCHEMA))
     return Kernel(
         **about,
         digest=packing.digest(files),
@@ -68,6 +65,46 @@ def look(files: dict[str, bytes]) -> Kernel:
         training_types=f",{','.join(schema.training_types(found))},",
         state=KernelState.READY,
     )
+
+
+def look_at(folder: Path) -> Kernel:
+    """The kernel that an unpacked package would be, not saved. Raises BadKernel."""
+    about = packages.about_of(packages.bytes_of(folder / packages.ABOUT))
+    found = packages.schema_of(folder)
+    environments.asked_for(folder)
+    if not launching.is_whole(folder):
+        raise BadKernel(_("There is no train.py, nor what the command of kernel.toml starts."))
+    return Kernel(
+        **about,
+        digest=packing.digest_of(folder),
+        schema=found,
+        training_types=f",{','.join(schema.training_types(found))},",
+        state=KernelState.IMPORTING,
+    )
+
+
+def adopt(found: Kernel, folder: Path, job: Job, origin: dict[str, Any]) -> tuple[Kernel, bool]:
+    """Register the package in `folder` for this job; False where the same files are here already.
+
+    One that failed before is tried anew.
+    """
+    with transaction.atomic():
+        version = _free_version(found.name, found.version, found.digest)
+        told = {"description": found.description, "description_ko": found.description_ko, "schema": found.schema}
+        told |= {"version": version, "training_types": found.training_types, "state": KernelState.IMPORTING}
+        made_by = {"created_by": job.created_by, "job": job, "origin": origin}
+        kernel, created = Kernel.objects.get_or_create(name=found.name, digest=found.digest, defaults=told | made_by)
+        if not created and kernel.may_be_tried:
+            fresh = {"state": KernelState.IMPORTING, "job": job, "checklist": [], "tried_at": None}
+            created = Kernel.objects.filter(pk=kernel.pk, state=kernel.state).update(**fresh) == 1
+            kernel.refresh_from_db()
+        if created and not kernel.folder.is_dir():
+            kernel.folder.parent.mkdir(parents=True, exist_ok=True)
+            draft = kernel.folder.with_name(f".{kernel.pk}.tmp")
+            shutil.rmtree(draft, ignore_errors=True)
+            shutil.copytree(folder, draft)
+            draft.replace(kernel.folder)
+    return kernel, created
 
 
 def package_of(kernel: Kernel) -> dict[str, bytes]:
@@ -88,32 +125,6 @@ def after_migrate(sender: AppConfig, **kwargs: Any) -> None:
     using = kwargs.get("using", "default")
     if using == "default" and Kernel._meta.db_table in connections[using].introspection.table_names():
         register_bundled()
-
-
-def _about(files: dict[str, bytes]) -> dict[str, str]:
-    try:
-        found = dict.fromkeys(OPTIONAL, "") | tomllib.loads(files["kernel.toml"].decode("utf-8"))
-        about = {key: found[key] for key in ("name", "version", *OPTIONAL)}
-    except (KeyError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise BadKernel(f"kernel.toml: {error}") from error
-    for key, value in about.items():
-        if not isinstance(value, str) or (key not in OPTIONAL and not value.strip()):
-            raise BadKernel(f"kernel.toml: {key} must be a text; it is {value!r}")
-    if wrong := limits.faults(found.get("limits", {})):
-        raise BadKernel("kernel.toml: [limits] " + "; ".join(wrong))
-    return about
-
-
-def _schema(files: dict[str, bytes]) -> dict[str, Any]:
-    try:
-        found = json.loads(files["model_schema.json"])
-    except KeyError as error:
-        raise BadKernel("model_schema.json is missing") from error
-    except ValueError as error:
-        raise BadKernel(f"model_schema.json: {error}") from error
-    if wrong := schema.faults(found):
-        raise BadKernel("model_schema.json: " + "; ".join(f"{fault.pointer}: {fault.message}" for fault in wrong))
-    return found
 
 
 def _free_version(name: str, version: str, digest: str) -> str:

@@ -10,8 +10,10 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_POST
 
-from kernels_app import describe
+from kernels_app import describe, environments, versions
+from kernels_app.doctor import words
 from kernels_app.models import Kernel, KernelState, KernelSwitch
+from kernels_app.packages import BadKernel
 from projects_app.access import project_view
 from projects_app.listing import page_of
 from projects_app.models import Project, Role, TrainingType, User
@@ -25,8 +27,10 @@ SORTS = {"name": "name", "created": "created_at", "state": "state"}
 @project_view()
 def kernel_list(request: HttpRequest, project: Project) -> HttpResponse:
     """The newest version of each name, its older ones below it."""
-    chosen = {name: request.GET.get(name, "") for name in ("type", "q", "sort")}
+    chosen = {name: request.GET.get(name, "") for name in ("type", "q", "archived", "sort")}
     kernels = Kernel.objects.newest()
+    if not chosen["archived"]:
+        kernels = kernels.exclude(state=KernelState.ARCHIVED)
     if chosen["type"] in TrainingType.values:
         kernels = kernels.for_training_type(chosen["type"])
     if chosen["q"]:
@@ -38,7 +42,8 @@ def kernel_list(request: HttpRequest, project: Project) -> HttpResponse:
         "rows": [(kernel, kernel.pk in on, older) for kernel, older in _with_older(list(page))],
         "on": on,
         "training_types": TrainingType.choices,
-        "is_filtered": bool(chosen["type"] or chosen["q"]),
+        "is_filtered": bool(chosen["type"] or chosen["q"] or chosen["archived"]),
+        "may_import": project.allows(cast(User, request.user), Role.DEVELOPER),
     }
     return render(request, "kernels/list.html", context)
 
@@ -46,7 +51,10 @@ def kernel_list(request: HttpRequest, project: Project) -> HttpResponse:
 @require_GET
 @project_view()
 def detail(request: HttpRequest, project: Project, pk: int) -> HttpResponse:
-    kernel = get_object_or_404(Kernel.objects.select_related("created_by"), pk=pk)
+    kernel = get_object_or_404(Kernel.objects.select_related("created_by", "job__project"), pk=pk)
+    user = cast(User, request.user)
+    is_developer = project.allows(user, Role.DEVELOPER)
+    checklist = [words.line_of(line) for line in kernel.checklist]
     trained = kernel.trained_models.filter(project=project).select_related("project", "job", "model_type")
     low, high = kernel.gpu_range
     is_on = Kernel.objects.on_in(project).filter(pk=kernel.pk).exists()
@@ -54,11 +62,21 @@ def detail(request: HttpRequest, project: Project, pk: int) -> HttpResponse:
     context = {
         "kernel": kernel,
         "is_on": is_on,
-        "may_train": can_train and project.allows(cast(User, request.user), Role.LABELLER),
+        "may_train": can_train and project.allows(user, Role.LABELLER),
+        "may_try": is_developer and kernel.may_be_tried,
+        "may_manage": is_developer and kernel.is_managed_by(user),
+        "packages": _packages(kernel),
+        "job": kernel.job if kernel.job and kernel.job.project_id == project.pk else None,
+        "log_size": kernel.log.stat().st_size if kernel.log.is_file() else 0,
+        "checklist": checklist,
+        "failed": [line for line in checklist if line.state == words.FAILED],
         "is_usable": kernel.state in USABLE,
-        "newer": Kernel.objects.newest().filter(name=kernel.name).exclude(pk=kernel.pk).first(),
+        "newer": Kernel.objects.filter(name=kernel.name, pk__gt=kernel.pk, state=KernelState.READY)
+        .order_by("-pk")
+        .first(),
         "parameters": describe.parameters(kernel.schema),
-        "codes": describe.model_type_codes(kernel.schema),
+        "codes": kernel.codes,
+        "since": versions.since(kernel, project, request.GET.get("since", "")),
         "operations": describe.operations(kernel.operations),
         "low": low,
         "high": high,
@@ -93,6 +111,14 @@ def switch(request: HttpRequest, project: Project, pk: int) -> HttpResponse:
         text = _("“%(kernel)s” is on in this project.") if is_on else _("“%(kernel)s” is off in this project.")
         messages.success(request, text % {"kernel": kernel})
     return redirect("kernels:list", project.code) if "list" in request.POST else redirect(kernel.address(project))
+
+
+def _packages(kernel: Kernel) -> list[str]:
+    """What it asks for beside the portal's own packages."""
+    try:
+        return environments.asked_for(kernel.folder)
+    except BadKernel:
+        return []
 
 
 def _order(sort: str) -> tuple[str, ...]:

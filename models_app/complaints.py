@@ -9,7 +9,6 @@ from dataclasses import dataclass, field
 from django.utils.translation import gettext as _
 
 from datasets_app import checks
-from kernels_app import describe
 from kernels_app.models import Kernel, KernelState
 from projects_app.models import ModelType, Project
 
@@ -58,7 +57,7 @@ def why_not(kernel: Kernel, project: Project | None, model_type: ModelType, oper
     if project is not None and not Kernel.objects.on_in(project).filter(pk=kernel.pk).exists():
         return _("The kernel is switched off in this project.")
     if not kernel.supports(model_type) and model_type.training_type in kernel.types:
-        codes = ", ".join(describe.model_type_codes(kernel.schema) or [])
+        codes = ", ".join(kernel.codes or [])
         return _("The kernel is only for these model types: %(codes)s.") % {"codes": codes}
     if not kernel.supports(model_type):
         text = _("The kernel trains %(types)s, not %(type)s.")

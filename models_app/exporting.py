@@ -19,7 +19,6 @@ from django.db import transaction
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from datasets_app.formats.archive import is_safe
 from jobs import runfolder
 from jobs.kinds import JobError, Progress
 from jobs.models import TERMINAL, Job, storable
@@ -27,6 +26,7 @@ from kernels_app import describe, registry
 from models_app import manifest
 from models_app.models import ModelExport, TrainedModel
 from models_app.publishing import size_of
+from projects_app.archive import is_safe
 from projects_app.models import User
 
 KIND = "export_model"

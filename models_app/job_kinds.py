@@ -1,4 +1,7 @@
-"""What this app does in the background: training and validation as programs, import and export as functions."""
+"""What this app does in the background: training and validation as programs, import and export as functions.
+
+Every worker and runner loads this module at its start, so what only some jobs need is imported where they need it.
+"""
 
 from __future__ import annotations
 
@@ -9,16 +12,18 @@ from django.urls import reverse
 from django.utils.translation import gettext_noop as _
 
 from datasets_app import kernel_view
-from jobs import chores, kinds, runfolder
+from jobs import chores, kinds, logmetrics, restored, runfolder
 from jobs.kinds import JobError, Launch, Repair
 from jobs.models import Job
 from jobs.said import Said
+from kernels_app import environments
+from kernels_app import launching as kernel_launching
 from kernels_app.contract import data, results
 from kernels_app.contract.settings import ModelSettings
 from kernels_app.models import Kernel
-from models_app import exporting, launching, publishing, repairs, reports, result_datasets, resuming
-from models_app.imports import committing, drafts, order
-from models_app.models import ModelDraft, Operation, TrainedModel, Validation
+from kernels_app.packages import BadKernel
+from models_app import launching, publishing
+from models_app.models import ModelDraft, ModelExport, Operation, TrainedModel, Validation
 from models_app.sweeps import pruning
 
 
@@ -27,8 +32,12 @@ def register() -> None:
     kinds.register(Validating())
     kinds.register(ImportModel())
     kinds.register(ExportModel())
-    chores.register("old exports", exporting.drop_old)
-    chores.register("old uploads of models", drafts.drop_old)
+    chores.register("old exports", _drop_old_exports)
+    chores.register("old uploads of models", _drop_old_uploads)
+    restored.register("models", TrainedModel)
+    restored.register("validations", Validation)
+    restored.register("exports", ModelExport)
+    restored.register("kernels", Kernel)
 
 
 class Training:
@@ -40,8 +49,11 @@ class Training:
         model = _model(job)
         _require_files(model.kernel)
         if job.follows_id and not resume:  # this job has nothing of its own yet: it goes on where the last one ended
+            from models_app import resuming
+
             resume = resuming.seed(model, folder)
         launching.make_folders(folder, fresh=not resume)
+        logmetrics.keep(folder, kernel_launching.about(model.kernel.folder).get("metrics"))
         kernel_view.write_dataset(
             folder / runfolder.DATASET,
             model.model_type,
@@ -82,6 +94,8 @@ class Training:
         return (model.name, model.get_absolute_url()) if model else None
 
     def repair(self, job: Job, name: str) -> Repair | None:
+        from models_app import repairs
+
         return repairs.of_training(job, name)
 
 
@@ -123,6 +137,8 @@ class Validating:
         return _complaints(folder, validation.operation, validation.model)
 
     def finish(self, job: Job, folder: Path) -> None:
+        from models_app import reports, result_datasets
+
         validation = _validation(job)
         publishing.heal(folder, validation.folder)
         output, dataset = folder / runfolder.OUTPUT, folder / runfolder.DATASET
@@ -143,15 +159,19 @@ class Validating:
         return (str(validation), validation.get_absolute_url()) if validation else None
 
     def repair(self, job: Job, name: str) -> Repair | None:
+        from models_app import repairs
+
         return repairs.of_validation(job, name)
 
 
 class ImportModel:
     """Makes a model of a draft that somebody looked at."""
 
-    name = order.KIND
+    name = "import_model"
 
     def run(self, job: Job, progress: kinds.Progress) -> None:
+        from models_app.imports import committing
+
         committing.commit(job, progress)
 
     def subject(self, job: Job) -> tuple[str, str] | None:
@@ -166,9 +186,11 @@ class ImportModel:
 class ExportModel:
     """Packs a model into one archive."""
 
-    name = exporting.KIND
+    name = "export_model"
 
     def run(self, job: Job, progress: kinds.Progress) -> None:
+        from models_app import exporting
+
         exporting.build(job, progress)
 
     def subject(self, job: Job) -> tuple[str, str] | None:
@@ -194,12 +216,19 @@ def _validation(job: Job) -> Validation:
 
 
 def _require_files(kernel: Kernel) -> None:
-    if not (kernel.folder / "train.py").is_file():
+    """Its program, and on a host that has not had it yet its own packages."""
+    if not kernel_launching.is_whole(kernel.folder):
         raise JobError(Said(_("The files of the kernel %(kernel)s are gone from this host."), kernel=str(kernel)))
+    try:
+        environments.ensure(kernel.folder)
+    except BadKernel as error:
+        raise JobError(str(error)) from error
 
 
 def _complaints(folder: Path, operation: str, model: TrainedModel) -> list[str]:
     """What is not there, and what is there but says nothing; a line that is wrong among good ones is no matter."""
+    from models_app import result_datasets
+
     output, training_type = folder / runfolder.OUTPUT, model.model_type.training_type
     if names := results.missing(output, operation, training_type):
         return [Said(_("%(file)s is missing or empty"), file=name) for name in names]
@@ -223,3 +252,15 @@ def drop_run(job: Job) -> None:
     """Free the run folders of a job that is deleted."""
     for folder in runfolder.all_of(job):
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def _drop_old_exports() -> None:
+    from models_app import exporting
+
+    exporting.drop_old()
+
+
+def _drop_old_uploads() -> None:
+    from models_app.imports import drafts
+
+    drafts.drop_old()

@@ -1,16 +1,14 @@
-"""What a kernel needs to start: `training.json`, its command line, its environment."""
+"""What a kernel needs to start: the folders of its run and `training.json`."""
 
 from __future__ import annotations
 
 import shutil
-import sys
 from pathlib import Path
-
-from django.conf import settings
 
 from jobs import hosts, runfolder
 from jobs.kinds import Launch
 from jobs.models import Job
+from kernels_app import launching as kernel_launching
 from kernels_app.contract.config import TrainingConfig
 from kernels_app.models import Kernel
 
@@ -51,30 +49,17 @@ def write_config(
 
 
 def launch(job: Job, folder: Path, kernel: Kernel, base: Path | None) -> Launch:
-    """A process kernel: `python train.py <config>`, as ranks of torchrun where it has several devices.
+    """A process kernel on the leased devices.
 
     `base`: the folder of the model that it starts from or judges.
     """
-    program = [str(kernel.folder / "train.py"), str(folder / runfolder.CONFIG)]
-    ranks = (
-        ["-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={job.devices}"] if job.devices > 1 else []
-    )
-    devices = sorted(job.leases.values_list("index", flat=True))
-    environment = hosts.environment(devices, folder / runfolder.TEMPORARY)
-    environment["TRAINING_CONFIG"] = str(folder / runfolder.CONFIG)
-    if job.devices > 1:
-        environment["OMP_NUM_THREADS"] = str(max(1, int(environment["OMP_NUM_THREADS"]) // job.devices))
-    if settings.TRAINPORTAL_WEIGHTS_DIR:
-        environment["TRAINPORTAL_WEIGHTS_DIR"] = settings.TRAINPORTAL_WEIGHTS_DIR
-    weights = [Path(settings.TRAINPORTAL_WEIGHTS_DIR)] if settings.TRAINPORTAL_WEIGHTS_DIR else []
-    return Launch(
-        argv=[sys.executable, *ranks, *program],
-        environment=environment,
-        folder=folder,
-        output=folder / runfolder.OUTPUT,
-        project_key=job.run_key,
-        readable=(kernel.folder, *([base] if base else []), *weights),
-        gpus=hosts.gpu_files(devices),
+    return kernel_launching.launch(
+        kernel.folder,
+        folder,
+        key=job.run_key,
+        devices=sorted(job.leases.values_list("index", flat=True)),
+        ranks=max(1, job.devices),
+        readable=[base] if base else [],
     )
 
 

@@ -11,25 +11,13 @@ from django.utils.translation import gettext_lazy
 
 from datasets_app.models import Dataset
 from jobs.models import State
-from kernels_app import describe
 from kernels_app.models import Kernel
-from models_app.choices import sorted_kernels
+from models_app.choices import KernelCard, sorted_kernels
 from models_app.complaints import why_not
 from models_app.form_inputs import DatasetsField
 from models_app.models import Operation, TrainedModel
 from models_app.reports.found import USUAL
 from projects_app.models import TrainingType
-
-
-class KernelField(forms.ModelChoiceField):
-    """Says of each kernel what it can do here."""
-
-    trained_with: int | None = None
-
-    def label_from_instance(self, obj: Any) -> str:
-        can = ", ".join(str(word) for word in describe.operations(obj.operations))
-        own = _("trained this model") if obj.pk == self.trained_with else ""
-        return " · ".join(filter(None, [str(obj), own, can]))
 
 
 class OperationInput(forms.RadioSelect):
@@ -47,7 +35,7 @@ class OperationInput(forms.RadioSelect):
 
 
 class StartForm(forms.Form):
-    kernel = KernelField(Kernel.objects.none(), label=gettext_lazy("Kernel"), empty_label=None)
+    kernel = forms.ModelChoiceField(Kernel.objects.none(), label=gettext_lazy("Kernel"), empty_label=None)
     operation = forms.ChoiceField(label=gettext_lazy("Operation"), choices=Operation.choices, widget=OperationInput)
     min_score = forms.FloatField(
         label=gettext_lazy("Keep labels from a score of"),
@@ -66,15 +54,22 @@ class StartForm(forms.Form):
     def __init__(self, model: TrainedModel, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.kernels = kernels(model)
-        field = cast(KernelField, self.fields["kernel"])
-        field.queryset = Kernel.objects.filter(pk__in=[one.pk for one in self.kernels.fitting]).order_by("name", "-pk")
-        field.trained_with = model.kernel_id
+        fitting = Kernel.objects.filter(pk__in=[one.pk for one in self.kernels.fitting])
+        cast(forms.ModelChoiceField, self.fields["kernel"]).queryset = fitting
         able = {operation for kernel in self.kernels.fitting for operation in kernel.operations}
         cast(OperationInput, self.fields["operation"].widget).possible = frozenset(able)
         datasets = Dataset.objects.filter(project=model.project).order_by("name")
         cast(forms.ModelMultipleChoiceField, self.fields["datasets"]).queryset = datasets
         if model.model_type.training_type not in (TrainingType.OD, TrainingType.SEG):
             del self.fields["min_score"]
+        self.trained_with = model.kernel_id
+
+    @property
+    def kernel_cards(self) -> list[KernelCard]:
+        """Those to choose from: the one that trained the model first, then by name."""
+        chosen = str(self["kernel"].value())
+        first = sorted(self.kernels.fitting, key=lambda one: (one.pk != self.trained_with, one.name, -one.pk))
+        return [KernelCard(kernel, is_chosen=str(kernel.pk) == chosen) for kernel in first]
 
 
 @dataclass(frozen=True)

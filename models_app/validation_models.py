@@ -92,11 +92,13 @@ class Validation(models.Model):
 
     @property
     def headline(self) -> list[tuple[str, float]]:
-        """The key numbers, at most two: the portal's own, and what only the kernel's summary says."""
-        known = ("accuracy", "macro_f1", "mAP50", "mAP", "IoU", "mIoU", "PREC", "RECL")
-        all_of_it = self.summary | self.figures
-        found = [(name, all_of_it[name]) for name in known if isinstance(all_of_it.get(name), int | float)]
-        return found[:2]
+        """The key numbers, at most two: the portal's own, then what only the kernel's summary says."""
+        found: dict[str, float] = {}
+        for said in (self.figures, self.summary):
+            for name in ("accuracy", "macro_f1", "mAP50", "mAP", "IoU", "mIoU", "PREC", "RECL"):
+                if isinstance(said.get(name), int | float):
+                    found.setdefault(name, said[name])
+        return list(found.items())[:2]
 
 
 class Prediction(models.Model):

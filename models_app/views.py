@@ -15,13 +15,14 @@ from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_GET, require_POST
 
 from jobs.views import job_context
-from models_app import exporting, files
+from models_app import choices, exporting, files
 from models_app.models import TrainedModel
 from models_app.names import name_complaints
 from projects_app.access import project_view
 from projects_app.models import Project, Role, User
 
-SHOWN = 20  # validations, children, retrainings on the page
+SHOWN = 20  # validations on the page
+NAMED = 8  # children, retrainings
 
 
 class EditForm(forms.ModelForm):
@@ -104,6 +105,7 @@ def _page(request: HttpRequest, model: TrainedModel, form: EditForm, status: int
         | facts
         | {
             "form": form,
+            "kernel_card": choices.KernelCard(model.kernel),
             "has_checkpoint": model.has_checkpoint,
             "files": files.listed(model.folder) if not model.job.is_active else [],
             "validations": model.validations.select_related("job", "project", "model").order_by("-pk")[:SHOWN],
@@ -120,8 +122,8 @@ def _facts(request: HttpRequest, model: TrainedModel) -> dict[str, Any]:
     return {
         "model": model,
         "may": {role.value: model.project.allows(cast(User, request.user), role) for role in Role},
-        "children": list(model.children.select_related("project").only("name", "project")[:SHOWN]),
+        "children": list(model.children.select_related("project").only("name", "project")[:NAMED]),
         "child_count": model.children.count(),
-        "retrainings": list(model.retrainings.select_related("project").only("name", "project")[:SHOWN]),
+        "retrainings": list(model.retrainings.select_related("project").only("name", "project")[:NAMED]),
         "retraining_count": model.retrainings.count(),
     }

@@ -17,7 +17,7 @@ from datasets_app.views_files import picture_url
 from jobs import runfolder
 from jobs.views import job_context
 from kernels_app.contract import ContractError, results
-from models_app import files, overlays
+from models_app import files, overlays, rereading
 from models_app.models import Validation
 from models_app.reports import choosing, crops, page
 from models_app.reports.choosing import Choice
@@ -42,6 +42,7 @@ def detail(request: HttpRequest, project: Project, pk: int) -> HttpResponse:
         "report": report,
         "class_rows": page.class_rows(validation, report.matrix) if validation.compares else [],
         "differing": page.all_differing(validation),
+        "outdated": rereading.state(validation),
         "tables": [_table(path, validation) for path in results.report_tables(validation.folder)],
         "files": files.at_root(validation.folder) if not validation.job.is_active else None,
         "result_users": deleting.dependants(validation.result) if validation.result else [],

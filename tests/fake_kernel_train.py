@@ -78,6 +78,8 @@ class Run:
             path.name: path.read_text(encoding="utf-8", errors="replace") for path in Path(config.etc_path).iterdir()
         }
         base = sorted(path.name for path in config.base_model.iterdir()) if config.base_model else None
+        if base and self.param("fault") != "ignores_base" and (config.base_model / CHECKPOINT).is_file():
+            (config.base_model / CHECKPOINT).read_text(encoding="utf-8")
         seen = {
             "config": json.loads(config_path().read_text(encoding="utf-8")),
             "settings": json.loads(Path(config.training_config_file).read_text(encoding="utf-8")),
@@ -101,14 +103,32 @@ def samples(run: Run, split: str) -> list:
 # --- training --------------------------------------------------------------------------------------------------------
 
 
+def misbehave(run: Run) -> None:
+    """What a doctor has to find: `fault` says which."""
+    fault, config = run.param("fault"), run.config
+    if fault == "strays":
+        Path("left_over.txt").write_text("outside of its folders")
+    if fault == "bad_rows":
+        (config.output / METRICS).mkdir(parents=True, exist_ok=True)
+        (config.output / METRICS / "notes.csv").write_text("step,note\n1,fine\n")
+    if fault == "other_key":
+        with Path(config.status_file).open("a", encoding="utf-8") as file:
+            file.write('{"status": "training_ing", "project_key": "of another run", "percentage": 3}\n')
+    if fault == "crashes_with_base" and config.base_model and config.operation == "training":
+        raise ValueError("the base model is of another kind")
+    if fault == "silent":
+        run.status.progress = run.status.done = lambda *told: None  # type: ignore[method-assign]
+
+
 def train(run: Run) -> int:
+    misbehave(run)
     behaviour = run.param("behaviour", "good")
     run.tell_what_it_saw()
     print(f"fake kernel {os.getpid()}: {behaviour}", flush=True)
     if behaviour == "nothing":
         return 0
     endless = behaviour in ("slow", "ignores_term", "stops_badly")
-    if behaviour == "ignores_term":
+    if behaviour == "ignores_term" or run.param("fault") == "deaf":
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
     else:
         run.listen()
@@ -124,9 +144,12 @@ def rows(run: Run, *, endless: bool) -> None:
     """One metrics row, status and last state a step; goes on where this very run was."""
     metrics = run.config.output / METRICS
     first = 1
-    if run.config.resume:
+    if run.config.resume and run.param("fault") != "ignores_resume":
         first = int((run.config.output / RESUME).read_text()) + 1
-        cut_back(metrics, first - 1)
+        if run.param("fault") != "restarts_graph":
+            cut_back(metrics, first - 1)
+        else:
+            first = 1
         print(f"going on at {first}", flush=True)
     loss = MetricsWriter(metrics, "loss", ["step", "train_loss", "val_loss"])
     accuracy = MetricsWriter(metrics, "accuracy", ["step", "accuracy"])
@@ -137,7 +160,10 @@ def rows(run: Run, *, endless: bool) -> None:
         accuracy.row({"step": step, "accuracy": 1 - 1 / (step + 1)})
         run.status.progress(min(99, 100 * step / count), step)
         print(f"step {step}", flush=True)
-        run.save(step)
+        if run.param("fault") != "no_resume":
+            run.save(step)
+        elif step == 1:
+            run.keep(CHECKPOINT, "{}")
         step += 1
         time.sleep(pause)
 
@@ -275,6 +301,8 @@ def judge_categories(run: Run, behaviour: str) -> None:
         detections.append(Detection("/somewhere/else.png", 0, 0, detections[0].probabilities))
     if behaviour == "no_detections":
         return
+    if behaviour == "forgets_one":
+        detections = detections[1:]
     write_detections(output, detections, classes=len(names))
     if behaviour == "bad_lines":
         with (output / "detections.csv").open("a", encoding="utf-8") as file:
@@ -316,7 +344,9 @@ def judge_regions(run: Run) -> None:
 def produce(run: Run) -> None:
     """A copy of every image, under its own name."""
     made = []
-    for path in read_files(run.config.dataset):
+    is_rc = run.settings.training_type == "RC"
+    paths = [one.path for one in read_files_rc(run.config.dataset)] if is_rc else read_files(run.config.dataset)
+    for path in dict.fromkeys(paths):
         target = Path(run.config.image_write_path) / Path(path).parent.name / Path(path).name
         target.parent.mkdir(parents=True, exist_ok=True)
         target.write_bytes(Path(path).read_bytes())

@@ -116,6 +116,11 @@ EXPECTED = {
     "kernels:detail": read(),
     "kernels:schema": read(),
     "kernels:switch": post(Role.DEVELOPER),
+    "kernels:import": form(Role.DEVELOPER),
+    "kernels:try_again": post(Role.DEVELOPER),
+    "kernels:move": post(Role.DEVELOPER),
+    "kernels:log": read(),
+    "kernels:model_types": post(Role.DEVELOPER),
     "jobs:list": read(),
     "jobs:running": read(),
     "jobs:detail": read(),
@@ -205,6 +210,7 @@ class World:
         )
         self._write(self.model.folder / "model.json")
         self._write(self.validation.folder / "summary.csv")
+        self._write(self.kernel.log)
 
     def url(self, name: str) -> str:
         namespace = name.partition(":")[0]

@@ -22,6 +22,7 @@ TRAINPORTAL_HOST_NAME = env.str("TRAINPORTAL_HOST_NAME", os.uname().nodename)
 TRAINPORTAL_CPU_SLOTS = env.int("TRAINPORTAL_CPU_SLOTS", 1)
 TRAINPORTAL_SANDBOX = env.str("TRAINPORTAL_SANDBOX", "auto", validate=validate.OneOf(["auto", "bwrap", "off"]))
 TRAINPORTAL_WEIGHTS_DIR = env.str("TRAINPORTAL_WEIGHTS_DIR", "")
+TRAINPORTAL_GIT_PROTOCOLS = env.list("TRAINPORTAL_GIT_PROTOCOLS", ["https", "http", "ssh"])  # of kernels' sources
 TRAINPORTAL_RETENTION_DAYS = env.int("TRAINPORTAL_RETENTION_DAYS", 7)  # of uploads nobody imported
 SECRET_KEY = env.str("TRAINPORTAL_SECRET_KEY", "") or secret.read_or_make(TRAINPORTAL_HOME / "secret_key")
 DATABASE_URL = env.str("DATABASE_URL", f"sqlite:///{TRAINPORTAL_HOME / 'db.sqlite3'}")
@@ -65,6 +66,7 @@ ARCHIVE_RATIO = env.float("TRAINPORTAL_ARCHIVE_RATIO", 200.0)  # unpacked to pac
 IMAGE_PIXELS = env.int("TRAINPORTAL_IMAGE_PIXELS", 200_000_000)  # of one picture
 ETC_LIMIT = env.int("TRAINPORTAL_ETC_LIMIT", 100 * 1024**2)  # bytes of the extra files of one training
 SWEEP_LIMIT = env.int("TRAINPORTAL_SWEEP_LIMIT", 100)  # trainings that one form may start
+TRAINPORTAL_DOCTOR_LIMIT = env.float("TRAINPORTAL_DOCTOR_LIMIT", 600.0)  # seconds of one run that tries a kernel
 
 # --- Django ---------------------------------------------------------------------------------------------------------
 INSTALLED_APPS = [

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.table import MeasurementFailed
+from jobs.enclosure import tuning
 from jobs.enclosure.memory import Memory
 from kernels_app.bundled import packing
 from kernels_app.contract.config import TrainingConfig
@@ -19,7 +20,7 @@ from kernels_app.contract.settings import ModelSettings
 
 MODEL = "BENCH"
 THREADS = str(os.cpu_count() or 1)
-SPIN = "3000"  # how long a thread waits awake for the next operation, as in jobs/hosts.py
+CLOCKED = Path(__file__).resolve().parent / "clocked.py"  # the kernel, and what it took
 LOOK = 0.1  # seconds between two looks at a program that runs
 
 
@@ -67,9 +68,11 @@ class Run:
         return Spent(**json.loads((self.folder / "spent.json").read_text(encoding="utf-8")))
 
     def start(self, program: Path | None = None) -> subprocess.Popen[bytes]:
-        """The kernel, or another `program` in its place; that finds the kernel's modules."""
+        """The kernel, or another `program` in its place; that finds the kernel's modules. Only what has the kernel's
+        work to do gets the portal's tuning of memory."""
         known = {name: os.environ[name] for name in ("PATH", "HOME", "LD_LIBRARY_PATH") if name in os.environ}
-        known |= {"OMP_NUM_THREADS": THREADS, "GOMP_SPINCOUNT": SPIN, "PYTHONPATH": str(self.folder / "kernel")}
+        known |= tuning.ENVIRONMENT if program in (None, CLOCKED) else {"GOMP_SPINCOUNT": tuning.SPIN}
+        known |= {"OMP_NUM_THREADS": THREADS, "PYTHONPATH": str(self.folder / "kernel")}
         argv = [sys.executable, str(program or self.folder / "kernel/train.py"), str(self.folder / "training.json")]
         with (self.folder / "log.txt").open("ab") as log:
             return subprocess.Popen(argv, cwd=self.folder, env=known, stdout=log, stderr=subprocess.STDOUT)

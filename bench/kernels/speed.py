@@ -19,9 +19,14 @@ from bench.table import MeasurementFailed, Row, median, say
 from kernels_app.bundled import packing
 
 HERE = Path(__file__).resolve().parent
-CLOCKED = HERE / "clocked.py"
 # What both do alike: flips across and no other changes; and nothing that ends a training early.
-ALIKE: dict[str, Any] = {"flip_horizontal": True, "flip_vertical": False, "brightness": 0, "contrast": 0, "patience": 1000}
+ALIKE: dict[str, Any] = {
+    "flip_horizontal": True,
+    "flip_vertical": False,
+    "brightness": 0,
+    "contrast": 0,
+    "patience": 1000,
+}
 ALSO: dict[str, dict[str, Any]] = {"cl": {"probe_epochs": 0}, "rc": {"probe_epochs": 0, "shift": 0}, "seg": {"zoom": 0}}
 EPOCHS = {"cl": 4, "rc": 4, "od": 2, "seg": 2}  # on the small images of quickstart, where decoding hardly counts
 PLATES = {
@@ -119,7 +124,7 @@ def _pairs(kind: str, case: Case, folder: Path, count: int) -> list[Pair]:
 def one(kind: str, case: Case, folder: Path, *, plain: bool) -> Side:
     """One training of the kernel, or of the plain loop."""
     made = runs.prepare(kind, case.data, folder, ALIKE | ALSO.get(kind, {}) | case.params)
-    ended = made.succeed(HERE / "reference" / f"{kind}.py" if plain else CLOCKED)
+    ended = made.succeed(HERE / "reference" / f"{kind}.py" if plain else runs.CLOCKED)
     return Side(made.spent(), ended.memory)
 
 

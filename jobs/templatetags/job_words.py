@@ -20,6 +20,7 @@ CANCEL = {
     "validation": gettext_lazy("Cancel validation"),
     "import_dataset": gettext_lazy("Cancel import"),
     "import_model": gettext_lazy("Cancel import"),
+    "import_kernel": gettext_lazy("Cancel import"),
     "export_model": gettext_lazy("Cancel export"),
 }
 # what the engine says of itself is short; these say more to a reader

@@ -32,6 +32,17 @@ def digest(files: dict[str, bytes]) -> str:
     return total.hexdigest()
 
 
+def digest_of(folder: Path) -> str:
+    """The same of the sources in a folder, which need not fit into memory."""
+    total = hashlib.sha256()
+    for name, path in sorted((path.relative_to(folder).as_posix(), path) for path in sources(folder)):
+        total.update(f"{name}\0{path.stat().st_size}\0".encode())
+        with path.open("rb") as file:
+            while chunk := file.read(2**20):
+                total.update(chunk)
+    return total.hexdigest()
+
+
 def write_package(files: dict[str, bytes], folder: Path) -> None:
     """Write the files below `folder`, which is made where it is not there."""
     for name, content in files.items():

@@ -130,7 +130,7 @@ def read_shapes(path: Path) -> ShapeSample:
 
 
 def read_split_shapes(dataset: Path, split: str) -> list[ShapeSample]:
-    """Every sample of an OD or SEG split, in the order of their ids (9 stands before 10, which plain text would not do)."""
+    """Every sample of an OD or SEG split, in the order of their ids: 9 stands before 10."""
     paths = sorted((dataset / split).glob("*.json"), key=lambda path: (len(path.name), path.name))
     return [read_shapes(path) for path in paths]
 

@@ -17,7 +17,7 @@ from kernels_app.schema.document import (
     training_types,
     unit,
 )
-from kernels_app.schema.faults import Fault, faults
+from kernels_app.schema.faults import Fault, faults, faults_of_text
 from kernels_app.schema.verdict import check, check_params
 from kernels_app.schema.words import Label, Problem, about, shown
 
@@ -35,6 +35,7 @@ __all__ = [
     "defaults",
     "description",
     "faults",
+    "faults_of_text",
     "params_schema",
     "pointer_of",
     "resolve",

@@ -100,7 +100,9 @@ def datasets(project: Project, model_type: ModelType | None, chosen: Collection[
 
 
 def chosen_of(project: Project, cards: Iterable[DatasetCard], chosen: Collection[int]) -> DatasetChoices:
+    """What a validation put together to compare holds no image or label of its own: it is there only where chosen."""
     marked = [replace(card, is_chosen=card.dataset.pk in chosen) for card in cards]
+    marked = [card for card in marked if card.is_chosen or not card.dataset.compares]
     marked.sort(key=lambda card: not card.is_chosen)
     thumbs = reverse("datasets:thumb", args=[project.code, 0]).removesuffix("0/")
     return DatasetChoices(

@@ -146,12 +146,17 @@ class Table:
             yield self._row(titles.get(name, name), values, keys, name)
 
     def _row(self, title: str, cells: list[Value], keys: list[str] | None = None, name: str = "") -> Row:
-        keys = keys or [f"{cell.text}{cell.address}{cell.seconds}" for cell in cells]
+        keys = keys or [f"{cell.text}{cell.address}{_whole(cell.seconds)}" for cell in cells]
         base = keys[self.chosen.models.index(self.chosen.base)] if self.chosen.base else ""
         marked = [
             Value(cell.text, key != base, cell.address, cell.seconds) for cell, key in zip(cells, keys, strict=True)
         ]
         return Row(title, name, marked, len(set(keys)) > 1)
+
+
+def _whole(seconds: float | None) -> object:
+    """As the page says it: two trainings that took 2.1 and 1.9 s took as long."""
+    return None if seconds is None else round(seconds)
 
 
 def _cell(score: dict[str, Any], goal: str, base: float | None, tops: tuple[Any, Any]) -> Cell:

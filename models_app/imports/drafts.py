@@ -15,12 +15,12 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from datasets_app import problems
-from datasets_app.formats.archive import ArchiveError, unpack
 from jobs.models import Job
 from kernels_app import jsontext
 from models_app.imports import layout
 from models_app.imports.layout import BadModel
 from models_app.models import ModelDraft
+from projects_app.archive import ArchiveError, unpack
 from projects_app.models import Project, User
 
 RAW, UPLOAD = "raw", "upload"  # below a draft's folder, while it is received
@@ -35,7 +35,7 @@ def receive(project: Project, user: User, archive: UploadedFile | Path, settings
             _unpack(path, draft.folder / RAW)
         draft.found = layout.arrange(draft.folder, draft.folder / RAW)
         shutil.rmtree(draft.folder / RAW, ignore_errors=True)
-        draft.settings_text = settings_text or layout.settings_text(draft.folder)
+        draft.settings_text = _laid_out(settings_text or layout.settings_text(draft.folder))
         draft.save(update_fields=["found", "settings_text"])
     except BaseException as error:
         discard(draft)
@@ -43,6 +43,14 @@ def receive(project: Project, user: User, archive: UploadedFile | Path, settings
             raise BadModel(_("It could not be kept: %(why)s.") % {"why": error.strerror or error}) from error
         raise
     return draft
+
+
+def _laid_out(text: str) -> str:
+    """A `model.json` that stands in one line, a setting a line: people read it, and complaints name their line."""
+    if "\n" in text.strip():
+        return text
+    found = jsontext.read(text)
+    return text if found.error or not isinstance(found.value, dict) else jsontext.write(found.value)
 
 
 def text_of(upload: UploadedFile) -> str:

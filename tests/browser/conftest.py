@@ -45,6 +45,12 @@ for kind in ("CL", "OD"):
     found[kind] = dict(model=model.pk, job=model.job_id, validation=validation.pk, kernel=model.kernel_id,
         dataset=sets["val"].pk, image=sets["val"].images.first().pk, type=model_type.pk,
         prediction=Validation.objects.get(pk=validation.pk).predictions.first().image_id)
+from kernels_app.doctor.words import Line
+lines = [Line("starts", "CL", "ok"), Line("inside", "CL", "remark", "It wrote " + "a/very/long/path" * 20),
+    Line("results", "CL", "failed", "Missing", "validation"), Line("resume", "CL", "skipped", "There is none.")]
+from kernels_app.models import Kernel
+Kernel.objects.filter(pk=found["CL"]["kernel"]).update(checklist=[line.as_json for line in lines],
+    origin={{"kind": "git", "url": "https://example.com/" + "x" * 200, "branch": "b", "commit": "c" * 40}})
 print(json.dumps(found))
 """
 

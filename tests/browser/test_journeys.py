@@ -64,7 +64,7 @@ def state(page) -> str:
 def validate(page) -> None:
     """From the page of a finished model to the report of its validation."""
     page.get_by_role("link", name="Validate").first.click()
-    page.get_by_role("button", name="Start", exact=True).click()
+    page.get_by_role("button", name="Start validation").click()
     page.wait_for_url(re.compile(r"/validations/\d+/$"))
 
 

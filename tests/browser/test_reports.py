@@ -61,7 +61,7 @@ def infer(page, model: int, score: str = "") -> None:
     page.get_by_label("Inference: let the model label").check()
     if score:
         page.get_by_label("Keep labels from a score of").fill(score)
-    page.get_by_role("button", name="Start", exact=True).click()
+    page.get_by_role("button", name="Start validation").click()
     page.wait_for_url(re.compile(r"/validations/\d+/$"))
 
     def is_done() -> bool:

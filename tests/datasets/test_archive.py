@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 
-from datasets_app.formats.archive import ArchiveError, Limits, unpack
+from projects_app.archive import ArchiveError, Limits, unpack
 
 FILES = {"a.txt": b"one", "sub/b.bin": bytes(range(256)) * 10}
 

@@ -138,6 +138,35 @@ def test_the_last_decision_can_be_taken_back(labelled, desk):
     assert "There is nothing to take back." in desk.undo(dataset).content.decode()
 
 
+def counts(dataset: Dataset) -> dict[object, int]:
+    return {row["code"]: row["count"] for row in Dataset.objects.get(pk=dataset.pk).label_counts()}
+
+
+def test_labels_are_counted_once_until_one_changes(labelled, desk, django_assert_num_queries):
+    dataset = labelled()
+    before = counts(dataset)
+    assert sum(before.values()) == 3
+    kept = Dataset.objects.get(pk=dataset.pk)
+    with django_assert_num_queries(1):  # how many images there are
+        assert {row["code"]: row["count"] for row in kept.label_counts()} == before
+    first = reviewing.waiting(dataset).first()
+    desk.decide(first, "reject")
+    assert sum(counts(dataset).values()) == 2
+    desk.undo(dataset)
+    assert counts(dataset) == before
+    reviewing.waiting(dataset).first().delete()
+    assert sum(counts(dataset).values()) == 2
+
+
+def test_a_count_that_a_decision_overtook_is_not_kept(labelled, desk):
+    dataset = labelled()
+    slow = Dataset.objects.get(pk=dataset.pk)
+    assert slow.counted is None
+    desk.decide(reviewing.waiting(dataset).first(), "reject")
+    slow.label_counts()
+    assert Dataset.objects.get(pk=dataset.pk).counted is None
+
+
 def test_who_comes_second_changes_nothing(labelled, desk):
     dataset = labelled()
     image = reviewing.waiting(dataset)[0]

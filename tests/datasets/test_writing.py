@@ -13,16 +13,16 @@ from PIL import Image
 
 from datasets_app import importing
 from datasets_app.formats import Source
-from datasets_app.formats.archive import unpack
 from datasets_app.formats.writing import WRITERS
 from datasets_app.formats.writing.outgoing import CATEGORIES, POLYGONS, ROIS, SCORES, VERDICTS, Classes, Outgoing, Sink
 from datasets_app.records import Shape
+from projects_app.archive import unpack
 
 WIDTH, HEIGHT = 640, 480
 LABELS = ("crack", "밸브", "a-b.c_1", "0")
 GOOD, BAD = "good", "불량"
 DRAWN = sorted(name for name, writer in WRITERS.items() if POLYGONS in writer.KEEPS or name == "voc")
-HOW_OFTEN = settings(max_examples=12, deadline=None)
+HOW_OFTEN = settings(max_examples=12, deadline=None, derandomize=True)
 
 numbers = st.integers(0, 1000).map(lambda value: value / 1000)
 names = st.lists(
@@ -116,7 +116,8 @@ def test_what_is_drawn_comes_back(format):
         assume(not (is_split_by_folder and any("train" in one.name.split("/")[:-1] for one in images)))
         with tempfile.TemporaryDirectory() as folder:
             reading = written(format, images, Classes(LABELS), Path(folder))
-        assert [(one.code, one.detail) for one in reading.problems] == []
+        # one name in two folders is worth a word, whatever the format
+        assert [(one.code, one.detail) for one in reading.problems if one.code != "same_name"] == []
         by_name = {
             plain(image.path) if format in ("coco", "voc", "yolo", "original") else image.path: image
             for image in reading.images

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
 import random
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from django.db import connection
@@ -11,7 +15,7 @@ from django.db import connection
 from kernels_app import registry
 from projects_app.models import ModelType
 from tests.faults import invariants
-from tests.faults.harness import REPOSITORY, Portal, Shop
+from tests.faults.harness import REPOSITORY, Portal, Shop, Standing
 from tests.faults.proxy import Proxy
 from tests.parts import import_parts
 
@@ -41,14 +45,44 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Files in an order of chance, and the cases of each: they share a worker."""
     if config.getoption("--faults-shuffle", False):
-        random.Random(config.getoption("--faults-seed", "0")).shuffle(items)
+        dice = random.Random(config.getoption("--faults-seed", "0"))
+        files = {item.path: dice.random() for item in items}
+        order = {item: (files[item.path], dice.random()) for item in items}
+        items.sort(key=order.__getitem__)
 
 
 @pytest.fixture(scope="session")
 def diary(django_db_setup, django_db_blocker) -> None:
     with django_db_blocker.unblock():
         invariants.keep_diary()
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory) -> Path:
+    """The TRAINPORTAL_HOME of all cases of a file: processes that outlive a case know of one alone."""
+    return tmp_path_factory.mktemp("portal") / "home"
+
+
+@pytest.fixture
+def home(home, place, settings) -> Path:
+    """Empty but for what a worker that stands has there."""
+    (place / "faults").mkdir(parents=True, exist_ok=True)
+    for path in [*place.iterdir(), *(place / "faults").iterdir()]:
+        if path.suffix == ".out":
+            os.truncate(path, 0)
+        elif path.name != "faults" and not path.name.startswith(("worker-", "rest-")):
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
+    settings.TRAINPORTAL_HOME = place
+    return place
+
+
+@pytest.fixture(scope="module")
+def standing(place) -> Iterator[Standing]:
+    made = Standing()
+    yield made
+    made.end()
 
 
 @pytest.fixture
@@ -90,11 +124,11 @@ def shop(transactional_db, project, dev, tmp_path, kernel_toml) -> Shop:
 
 
 @pytest.fixture
-def portal(home, shop, diary, settings):
+def portal(home, shop, diary, settings, standing):
     """The portal of the case; two stub GPUs on every host."""
     settings.JOB_LEASE = 1.0
     invariants.forget_diary()
-    made = Portal(home, shop)
+    made = Portal(home, shop, standing)
     made.file("gpus", "2")
     yield made
     made.close()

@@ -29,7 +29,9 @@ from models_app.orders import TrainOrder
 from tests.faults.proxy import Proxy
 
 REPOSITORY = Path(__file__).resolve().parents[2]
+WITHIN = 10.0  # seconds for what takes at most 5 on a machine that has nothing else to do
 PATIENCE = 90.0  # seconds that a busy machine may take for what takes one
+MANY = 100_000  # steps: more than any case waits for; `Portal.finish` ends them
 FAST = {
     "POLL": 0.1, "TICK": 0.2, "LEASE": 1.0, "GRACE": 1.5, "RUNNER_LOST": 600, "HOST_LOST": 600, "CANARY": 600,
 }  # fmt: skip
@@ -47,10 +49,42 @@ class Shop:
     val: Any
 
 
+class Standing:
+    """A worker that stands from one case of a file to the next, so that not every case waits for one to come up.
+
+    It rests in between: it must not look at a database that is being emptied.
+    """
+
+    HOST = "standing"
+
+    def __init__(self) -> None:
+        self.process: subprocess.Popen[bytes] | None = None
+
+    def wake(self, portal: Portal) -> None:
+        (portal.home / "faults" / f"rest-{self.HOST}").unlink(missing_ok=True)
+        if self.process is None or self.process.poll() is not None:
+            self.process = portal.worker(self.HOST)
+
+    def rest(self, portal: Portal) -> None:
+        if self.process is None:
+            return
+        word = portal.home / "faults" / f"rests-{self.HOST}"
+        word.unlink(missing_ok=True)
+        portal.file(f"rest-{self.HOST}", "")
+        portal.wait("the standing worker to rest", lambda: word.exists() or self.process.poll() is not None)
+
+    def end(self) -> None:
+        if self.process:
+            self.process.kill()
+            self.process.wait()
+            self.process = None
+
+
 @dataclass
 class Portal:
     home: Path
     shop: Shop
+    standing: Standing = field(default_factory=Standing)
     deadlines: dict[str, float] = field(default_factory=lambda: dict(FAST))
     more: dict[str, str] = field(default_factory=dict)
     models: list[TrainedModel] = field(default_factory=list)
@@ -75,6 +109,10 @@ class Portal:
         argv = ["worker"] if queue else ["worker", "--no-task-queue"]
         return self.start(argv, host=host, **more)
 
+    def tend(self) -> None:
+        """Let the worker work that all cases of a file share, where a case wants nothing of it but that it works."""
+        self.standing.wake(self)
+
     def start(self, argv: list[str], *, host: str = "alpha", **more: str) -> subprocess.Popen[bytes]:
         """`manage.py` with these arguments, in a session of its own."""
         with (self.home / f"{argv[0]}-{host}.out").open("ab") as out:
@@ -96,9 +134,14 @@ class Portal:
             )  # fmt: skip
         return process, f"http://{address}"
 
+    def said(self) -> str:
+        """What its workers, its web and its commands said."""
+        return "".join(path.read_text(errors="replace") for path in sorted(self.home.glob("*.out")))
+
     def all(self) -> list[psutil.Process]:
-        """Every process of this portal: by its home, which no other process names."""
-        return [process for process in psutil.process_iter() if self._is_ours(process)]
+        """Every process of this case: by its home, which no other process names; not the worker that outlives it."""
+        standing = self.standing.process.pid if self.standing.process else 0
+        return [process for process in psutil.process_iter() if process.pid != standing and self._is_ours(process)]
 
     def _is_ours(self, process: psutil.Process) -> bool:
         home = str(self.home)
@@ -116,8 +159,8 @@ class Portal:
 
     def queue_processes(self, worker: subprocess.Popen[bytes]) -> list[psutil.Process]:
         """The task queue of a worker, its main process first."""
-        mains = [p for p in psutil.Process(worker.pid).children() if "qcluster" in p.cmdline()]
-        return [each for main in mains for each in [main, *main.children(recursive=True)]]
+        mains = [p for p in psutil.Process(worker.pid).children() if "qcluster" in words(p)]
+        return [each for main in mains for each in [main, *main.children(recursive=True)] if words(each)]
 
     def runner_of(self, job: Job) -> int:
         """The pid of the runner that has the job now; 0 where none has."""
@@ -146,14 +189,14 @@ class Portal:
     def kernels(self, job: Job) -> list[psutil.Process]:
         """Every living process of the job's kernel."""
         prefix = str(self.home / "runs" / str(job.pk))
-        return [p for p in self.all() if _environment(p).get("TRAINING_CONFIG", "").startswith(prefix)]
+        return [p for p in self.all() if environment(p).get("TRAINING_CONFIG", "").startswith(prefix)]
 
     # --- what is done to it ---
 
     def train(
-        self, *, devices: int = 1, behaviour: str = "good", steps: int = 20, pause: float = 0.05, **params
+        self, *, devices: int = 1, behaviour: str = "good", steps: int = MANY, pause: float = 0.05, **params
     ) -> Job:
-        """Queue a training."""
+        """Queue a training. Without `steps` it goes on until somebody ends it: a case has all the time it needs."""
         shop, count = self.shop, len(self.models) + 1
         params |= {"behaviour": behaviour, "steps": steps, "pause": pause}
         order = TrainOrder(
@@ -203,11 +246,11 @@ class Portal:
         self.proxy.mend()
 
     def freeze(self, pids: list[int]) -> None:
-        """SIGSTOP to all of them, none in the middle of a write (SQLite would have nobody else write either)."""
+        """SIGSTOP to all of them, none in the middle of a transaction (it would hold rows that others wait for)."""
         while True:
             for pid in pids:
                 os.kill(pid, signal.SIGSTOP)
-            if connection.vendor != "sqlite" or _is_free():
+            if _is_free():
                 return
             for pid in pids:
                 os.kill(pid, signal.SIGCONT)
@@ -245,12 +288,21 @@ class Portal:
         self.wait(f"step {step} of job {job.pk}", look)
         return job
 
+    def finish(self, *jobs: Job) -> None:
+        """Let kernels come to their good end now, however many steps are left, and wait for it."""
+        for job in jobs:
+            job.refresh_from_db()
+            (runfolder.output(job) / "enough").touch()
+        for job in jobs:
+            self.until(job, State.SUCCEEDED)
+
     def end(self, *jobs: Job, patience: float = PATIENCE) -> None:
         for job in jobs:
             self.wait(f"the end of job {job.pk}", lambda: not _fresh(job).is_active, patience)  # noqa: B023
 
     def close(self) -> None:
         """End every process of it; three times, for what was started meanwhile."""
+        self.standing.rest(self)
         for _ in range(3):
             left = self.all()
             for process in left:
@@ -273,7 +325,15 @@ def _fresh(job: Job) -> Job:
     return job
 
 
-def _environment(process: psutil.Process) -> dict[str, str]:
+def words(process: psutil.Process) -> list[str]:
+    """Its command line; nothing of one that is gone, or a zombie."""
+    try:
+        return process.cmdline()
+    except psutil.Error:
+        return []
+
+
+def environment(process: psutil.Process) -> dict[str, str]:
     try:
         return process.environ()
     except psutil.Error:
@@ -281,7 +341,15 @@ def _environment(process: psutil.Process) -> dict[str, str]:
 
 
 def _is_free() -> bool:
-    """Whether somebody could write to the SQLite database now."""
+    """Whether nobody is in the middle of a transaction: of SQLite, whether somebody could write now."""
+    if connection.vendor == "postgresql":
+        time.sleep(0.05)  # for the answer to what a stopped process has asked
+        with connection.cursor() as cursor:
+            cursor.execute(
+                "SELECT count(*) FROM pg_stat_activity "
+                "WHERE datname = current_database() AND pid <> pg_backend_pid() AND xact_start IS NOT NULL"
+            )
+            return bool(cursor.fetchone()[0] == 0)
     writer = sqlite3.connect(connection.settings_dict["NAME"], timeout=0.1, isolation_level=None)
     try:
         writer.execute("BEGIN IMMEDIATE")

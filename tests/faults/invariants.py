@@ -16,7 +16,7 @@ from django.db import connection
 from jobs.models import HELD, TERMINAL, Job, Lease, State
 from kernels_app.contract import metrics, results
 from models_app.models import TrainedModel
-from tests.faults.harness import Portal
+from tests.faults.harness import PATIENCE, Portal, environment, words
 
 DIARY = "faults_diary"
 
@@ -105,7 +105,7 @@ def _lives(portal: Portal) -> list[str]:
     return found
 
 
-def _left_alive(portal: Portal, patience: float = 15.0) -> list[str]:
+def _left_alive(portal: Portal, patience: float = PATIENCE) -> list[str]:
     """Kernels, shims and runners of jobs that ended; they may take a moment to be gone."""
     runs = str(portal.home / "runs")
     deadline = time.monotonic() + patience
@@ -113,11 +113,11 @@ def _left_alive(portal: Portal, patience: float = 15.0) -> list[str]:
         left = [
             process
             for process in portal.all()
-            if any(mark in " ".join(_words(process)) for mark in (runs, " runner "))
-            or "TRAINING_CONFIG" in _env(process)
+            if any(mark in " ".join(words(process)) for mark in (runs, " runner "))
+            or "TRAINING_CONFIG" in environment(process)
         ]
         if not left or time.monotonic() > deadline:
-            return [f"I6: {process.pid} lives: {' '.join(_words(process))[:200]}" for process in left]
+            return [f"I6: {process.pid} lives: {' '.join(words(process))[:200]}" for process in left]
         time.sleep(0.05)
 
 
@@ -231,21 +231,3 @@ def _diary() -> list[str]:
             if old in TERMINAL:
                 found.append(f"I9: job {job} had ended as {old} and changed all the same, to {new}")
     return found
-
-
-def _words(process) -> list[str]:
-    import psutil
-
-    try:
-        return process.cmdline()
-    except psutil.Error:
-        return []
-
-
-def _env(process) -> dict[str, str]:
-    import psutil
-
-    try:
-        return process.environ()
-    except psutil.Error:
-        return {}

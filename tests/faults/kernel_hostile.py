@@ -37,6 +37,14 @@ def fill() -> None:
             time.sleep(0.05)
 
 
+def before_fills_the_disk() -> None:
+    """Until there is no room left for anything, a last word included."""
+    with (config.output / "large.bin").open("wb") as file:
+        while True:
+            file.write(os.urandom(2**16))
+            file.flush()
+
+
 def before_links() -> None:
     config.output.mkdir(parents=True, exist_ok=True)
     (config.output / "secret.txt").symlink_to("/etc/passwd")

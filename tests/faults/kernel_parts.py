@@ -31,5 +31,8 @@ def keep(place: Path, text: str) -> None:
     path = config.output / place
     path.parent.mkdir(parents=True, exist_ok=True)
     draft = path.with_name(f".{path.name}.tmp")
+    if behaviour == "tears" and not config.resume and text == str(params["tears_at"]):
+        draft.write_text(text[:1])  # the rest of it never comes
+        time.sleep(600)
     draft.write_text(text)
     draft.replace(path)

@@ -70,7 +70,16 @@ def _round(tally: Tally, seed: int, rest: list[str]) -> None:
         environment["FAULTS_SANDBOX"] = "off"
     with TemporaryDirectory(prefix="faults-") as folder:
         report = Path(folder) / "report.xml"
-        argv = ["tests/faults", "-q", "-p", "no:cacheprovider", f"--junitxml={report}", f"--basetemp={folder}/runs"]
+        argv = [
+            "tests/faults",
+            "-q",
+            "-m",
+            "not kernel",
+            "-p",
+            "no:cacheprovider",
+            f"--junitxml={report}",
+            f"--basetemp={folder}/runs",
+        ]
         done = subprocess.run(
             [sys.executable, "-m", "pytest", *argv, "--faults-seed", str(seed), "--faults-shuffle", *rest],
             cwd=REPOSITORY, env=environment, capture_output=True, text=True, check=False,

@@ -10,7 +10,8 @@ import time
 import pytest
 from django.db import connection
 
-from jobs.models import Job, Lease, State, Stop
+from jobs.models import Host, Job, Lease, State, Stop
+from tests.faults.harness import words
 from tests.faults.invariants import lives
 from tests.faults.locks import taken_from
 
@@ -24,9 +25,10 @@ def test_f24_a_waiting_training_is_cancelled_at_once(portal, alice):
     assert lives(portal.home) == {}
 
 
+@pytest.mark.one_database
 def test_f24b_one_that_is_being_prepared_is_cancelled_before_its_kernel_starts(portal, alice):
     portal.point("prepare", who="runner", audit="os.mkdir", match="/tmp", do="stop")
-    portal.worker()
+    portal.tend()
     job = portal.until(portal.train(), State.STARTING)
     portal.wait("the runner to stop", lambda: portal.happened("prepare"))
     job.request_cancel(alice)
@@ -40,7 +42,7 @@ def test_f24c_one_whose_kernel_was_started_by_a_runner_that_died_before_it_said_
     portal.deadlines["LEASE"] = 2.0
     portal.point("say", who="runner", sql="state becomes RUNNING", do="kill")
     portal.worker()
-    job = portal.train(steps=1000)
+    job = portal.train()
     portal.wait("the runner to die", lambda: portal.happened("say"))
     job.refresh_from_db()
     assert job.state == State.STARTING
@@ -49,9 +51,10 @@ def test_f24c_one_whose_kernel_was_started_by_a_runner_that_died_before_it_said_
     assert len(lives(portal.home)) == 1
 
 
+@pytest.mark.one_database
 def test_f24d_a_running_one_is_asked_saves_its_checkpoint_and_ends(portal, alice, dice):
-    portal.worker()
-    job = portal.at_step(portal.train(steps=1000), dice.randint(1, 8))
+    portal.tend()
+    job = portal.at_step(portal.train(), dice.randint(1, 8))
     job.request_cancel(alice)
     assert job.is_cancelling
     portal.until(job, State.CANCELLED)
@@ -61,10 +64,11 @@ def test_f24d_a_running_one_is_asked_saves_its_checkpoint_and_ends(portal, alice
     assert life.has_ended  # in its own time, not by SIGKILL
 
 
+@pytest.mark.one_database
 def test_f24e_one_that_is_being_finished_is_not_cancelled_any_more(portal, alice):
     """The kernel was first: that stays a success."""
     portal.point("keep", who="runner", audit="os.rename", match="models/", do="stop")
-    portal.worker()
+    portal.tend()
     job = portal.until(portal.train(steps=2), State.FINALIZING)
     portal.wait("the runner to stop", lambda: portal.happened("keep"))
     job.request_cancel(alice)
@@ -74,8 +78,8 @@ def test_f24e_one_that_is_being_finished_is_not_cancelled_any_more(portal, alice
 
 
 def test_f25_five_clicks_by_two_people_are_one_cancel(portal, alice, bob):
-    portal.worker()
-    job = portal.at_step(portal.train(steps=1000), 2)
+    portal.tend()
+    job = portal.at_step(portal.train(), 2)
 
     def click(user) -> None:
         try:
@@ -95,7 +99,7 @@ def test_f25_five_clicks_by_two_people_are_one_cancel(portal, alice, bob):
 
 def test_f25b_a_cancel_that_races_the_end_does_no_harm(portal, alice, dice):
     """Whichever came first is what the job says."""
-    portal.worker()
+    portal.tend()
     jobs = [portal.train(steps=6) for _ in range(2)]
     for job in jobs:
         portal.at_step(job, 1)
@@ -108,26 +112,29 @@ def test_f25b_a_cancel_that_races_the_end_does_no_harm(portal, alice, dice):
         assert (model.folder / "model.onnx").exists() == (job.state == State.SUCCEEDED)
 
 
+@pytest.mark.one_database
 def test_f26_a_cancel_reaches_the_kernel_of_a_runner_that_is_gone(portal, alice):
-    portal.worker()
-    job = portal.at_step(portal.train(steps=1000), 2)
+    portal.tend()
+    job = portal.at_step(portal.train(), 2)
     os.kill(portal.runner_of(job), signal.SIGKILL)
     job.request_cancel(alice)
     portal.until(job, State.CANCELLED)
     assert job.epoch == 2
 
 
+@pytest.mark.one_database
 def test_f26b_and_so_it_does_without_a_shim(portal, alice):
-    portal.worker()
-    job = portal.at_step(portal.train(steps=1000), 2)
+    portal.tend()
+    job = portal.at_step(portal.train(), 2)
     os.kill(portal.started(job, "shim"), signal.SIGKILL)
     job.request_cancel(alice)
     portal.until(job, State.CANCELLED)
 
 
+@pytest.mark.one_database
 def test_f26c_a_kernel_gone_without_a_trace_after_a_cancel_is_not_started_again(portal, alice):
-    portal.worker()
-    job = portal.at_step(portal.train(steps=1000, behaviour="ignores_term"), 2)
+    portal.tend()
+    job = portal.at_step(portal.train(behaviour="ignores_term"), 2)
     job.request_cancel(alice)
     for who in ("shim", "leader"):
         os.kill(portal.started(job, who), signal.SIGKILL)
@@ -137,10 +144,11 @@ def test_f26c_a_kernel_gone_without_a_trace_after_a_cancel_is_not_started_again(
     assert job.resumes == 0
 
 
+@pytest.mark.one_database
 def test_f27_a_kernel_that_hears_nothing_and_its_strayed_children_are_ended(portal, alice):
     """SIGTERM ignored, children in sessions of their own, one that is nobody's child: none is left."""
-    portal.worker()
-    job = portal.at_step(portal.train(steps=1000, behaviour="forks_and_ignores"), 2)
+    portal.tend()
+    job = portal.at_step(portal.train(behaviour="forks_and_ignores"), 2)
     assert len(portal.kernels(job)) >= 4
     job.request_cancel(alice)
     portal.until(job, State.CANCELLED)
@@ -148,8 +156,9 @@ def test_f27_a_kernel_that_hears_nothing_and_its_strayed_children_are_ended(port
     assert (portal.models[0].folder / "save" / "resume.pth").is_file()
 
 
+@pytest.mark.one_database
 def test_f27b_what_a_kernel_leaves_behind_is_swept_before_its_device_is_free(portal):
-    portal.worker()
+    portal.tend()
     job = portal.train(steps=3, behaviour="leaves_daemon")
     portal.wait("the leader to end", lambda: (portal.home / "runs" / str(job.pk) / "exit.json").exists())
     assert portal.kernels(job) != []
@@ -158,21 +167,23 @@ def test_f27b_what_a_kernel_leaves_behind_is_swept_before_its_device_is_free(por
     assert portal.kernels(job) == []
 
 
+@pytest.mark.one_database
 def test_f29_one_rank_killed_is_the_end_of_all(portal):
     """Ranks live in sessions of their own, below a leader that ends when one of them does."""
-    portal.worker()
-    job = portal.at_step(portal.train(steps=1000, behaviour="ranks"), 2)
-    ranks = [process for process in portal.kernels(job) if "-c" in process.cmdline()]
+    portal.tend()
+    job = portal.at_step(portal.train(behaviour="ranks"), 2)
+    ranks = [process for process in portal.kernels(job) if "-c" in words(process)]
     assert len(ranks) == 2
     ranks[0].kill()
     portal.until(job, State.FAILED)
     assert "rank" in job.message
 
 
+@pytest.mark.one_database
 def test_f30_a_process_that_cannot_be_killed_keeps_its_device_and_no_other(portal, alice):
     """Stub: this test holds the kernel's lock, as a process in an uninterruptible sleep would."""
-    portal.worker()
-    job = portal.at_step(portal.train(steps=1000), 2)
+    portal.tend()
+    job = portal.at_step(portal.train(), 2)
     with taken_from(portal.started(job, "shim"), "kernel.lock"):
         job.request_cancel(alice)
         portal.wait("its processes to end", lambda: not portal.kernels(job))
@@ -183,11 +194,14 @@ def test_f30_a_process_that_cannot_be_killed_keeps_its_device_and_no_other(porta
     portal.until(job, State.CANCELLED)
 
 
+@pytest.mark.one_database
 def test_f48_a_gpu_that_vanishes_takes_no_job_with_it(portal):
     """Stub: the driver names one GPU less. What runs goes on; what waits gets those that are left."""
-    portal.worker()
-    running = [portal.at_step(portal.train(steps=120), 1) for _ in range(2)]
+    portal.tend()
+    running = [portal.at_step(portal.train(), 1) for _ in range(2)]
     portal.file("gpus", "1")
     waiting = portal.train(steps=2)
-    portal.end(waiting, *running)
+    portal.wait("the host to say so", lambda: Host.objects.get().devices == 1)
+    portal.finish(*running)
+    portal.end(waiting)
     assert [job.state for job in (waiting, *running)] == [State.SUCCEEDED] * 3

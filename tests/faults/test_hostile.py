@@ -10,12 +10,12 @@ import pytest
 from jobs.models import State
 from tests.faults.invariants import points
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.one_database]
 
 
 def test_f36_status_lines_that_are_none_are_counted_and_change_nothing(portal):
     """Not JSON, of another run, 1 MB long, NaN, 1e9, -5, too deep, binary."""
-    portal.worker()
+    portal.tend()
     job = portal.until(portal.train(steps=3, behaviour="bad_status"), State.SUCCEEDED)
     assert job.bad_lines >= 8
     assert (job.percentage, job.step) == (100, 3)
@@ -24,7 +24,7 @@ def test_f36_status_lines_that_are_none_are_counted_and_change_nothing(portal):
 def test_f37_metrics_that_are_none_are_passed_over_and_the_good_rows_are_there_once(portal):
     """NaN, inf, text, 70 columns, header alone, no end of line, replaced, cut, CRLF, a mark in front, UTF-16, links."""
     portal.expects_rows = False
-    portal.worker()
+    portal.tend()
     job = portal.until(portal.train(steps=2, behaviour="bad_metrics", pause=0.4), State.SUCCEEDED)
     found = {}
     for chart, series, x, value in points(job):
@@ -40,7 +40,7 @@ def test_f37_metrics_that_are_none_are_passed_over_and_the_good_rows_are_there_o
 
 def test_f38_a_hundred_thousand_rows_at_once_are_read_with_little_memory(portal):
     portal.expects_rows = False
-    portal.worker()
+    portal.tend()
     job = portal.train(steps=2, behaviour="many_rows")
     runner = portal.wait("the runner", lambda: portal.runner_of(job))
     most = 0

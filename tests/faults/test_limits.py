@@ -2,21 +2,36 @@
 
 from __future__ import annotations
 
+import os
+import signal
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
 import pytest
 from django.utils import translation
 
 from jobs import logs, runfolder
-from jobs.models import Host, State, Stop
+from jobs.models import Host, Job, State, Stop
+from tests.faults.invariants import lives
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.one_database]
 MB = 2**20
 
 
+def over_time(portal, **params) -> Job:
+    """A training that has saved something and is over its time: its next runner is told of a limit."""
+    portal.tend()
+    job = portal.at_step(portal.train(**params), 1)
+    Job.objects.filter(pk=job.pk).update(limits={"wall": 0.5})
+    os.kill(portal.runner_of(job), signal.SIGKILL)
+    return job
+
+
 def test_f35_the_time_limit_stops_it_and_its_checkpoint_is_kept(portal):
-    portal.deadlines["WALL_LIMIT"] = 4
-    portal.worker()
-    job = portal.until(portal.train(steps=1000), State.FAILED)
-    assert job.message == "Stopped at its time limit of 4 s."
+    """The time is the kernel's own, whichever runner looks."""
+    job = portal.until(over_time(portal), State.FAILED)
+    assert job.message == "Stopped at its time limit of 0.5 s."
     assert job.stop_reason == Stop.WALL
     assert job.events.filter(new=State.STOPPING, why=job.message).count() == 1
     assert (portal.models[0].folder / "save" / "resume.pth").is_file()
@@ -24,17 +39,15 @@ def test_f35_the_time_limit_stops_it_and_its_checkpoint_is_kept(portal):
 
 def test_f35b_one_that_was_to_be_stopped_and_says_done_has_succeeded(portal):
     """It was just ready: what it saved while it was told to end is whole."""
-    portal.deadlines["WALL_LIMIT"] = 4
-    portal.worker()
-    job = portal.until(portal.train(steps=1000, behaviour="done_when_told"), State.SUCCEEDED)
+    job = portal.until(over_time(portal, behaviour="done_when_told"), State.SUCCEEDED)
     assert job.message == ""
 
 
-def test_f35c_it_speaks_the_language_of_whoever_started_it(portal):
+def test_f35c_the_limit_of_the_installation_speaks_the_language_of_whoever_started_it(portal):
     portal.deadlines["WALL_LIMIT"] = 0.5
     portal.worker()
     with translation.override("ko"):
-        job = portal.train(steps=1000)
+        job = portal.train()
     portal.until(job, State.FAILED)
     assert job.message == "시간 제한 0.5초에 도달하여 중지했습니다."
 
@@ -77,7 +90,7 @@ def test_f39_a_log_without_end_keeps_its_head_and_its_tail_and_never_blocks(port
 def test_f40_a_run_that_takes_too_much_of_the_disk_is_stopped(portal):
     portal.deadlines["DISK_QUOTA"] = 3 * MB
     portal.worker()
-    job = portal.until(portal.train(steps=1000, behaviour="fills"), State.FAILED)
+    job = portal.until(portal.train(behaviour="fills"), State.FAILED)
     assert job.stop_reason == Stop.DISK
     assert job.message.startswith("Stopped because it took ")
     assert job.message.endswith("a run may take 3.0\xa0MB.")
@@ -88,7 +101,7 @@ def test_f40b_a_host_with_little_room_starts_nothing_until_there_is_more(portal,
     first = portal.worker()
     job = portal.train(steps=3)
     portal.wait("the host", lambda: Host.objects.exists())
-    portal.wait("its second word", lambda: _has_spoken_again())
+    a_whole_tick(portal)
     job.refresh_from_db()
     assert job.state == State.QUEUED
     settings.JOB_DISK_FLOOR = 2**60
@@ -100,9 +113,39 @@ def test_f40b_a_host_with_little_room_starts_nothing_until_there_is_more(portal,
     portal.until(job, State.SUCCEEDED)
 
 
-def _has_spoken_again(seen: list = []) -> bool:  # noqa: B006
-    seen.append(Host.objects.get().seen_at)
-    return seen[0] != seen[-1]
+@pytest.fixture
+def small_disk(home, standing) -> Iterator[Path]:
+    """All of the portal's files on a file system of 24 MB of their own, which hides those that were there."""
+    standing.end()
+    done = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=24m", "tmpfs", str(home)], capture_output=True)
+    if done.returncode:
+        pytest.skip("nobody but root may mount a small disk")
+    yield home
+    subprocess.run(["umount", "--lazy", str(home)], check=True)
+
+
+def test_f40c_a_full_disk_ends_who_fills_it_and_holds_up_the_rest_until_there_is_room(small_disk, portal):
+    """Not even its last words fit; its exit code does, and the job says what was the matter."""
+    portal.deadlines["DISK_FLOOR"] = 4 * MB
+    portal.worker()
+    job = portal.until(portal.train(behaviour="fills_the_disk"), State.FAILED)
+    assert (job.failure, job.exit_code) == ("disk_full", 1)
+    portal.wait("the host to say so", lambda: Host.objects.get().free_bytes < 4 * MB)
+    waiting = portal.train(steps=3)
+    a_whole_tick(portal)
+    waiting.refresh_from_db()
+    assert waiting.state == State.QUEUED
+    [large] = small_disk.glob("**/large.bin")
+    large.unlink()
+    portal.until(waiting, State.SUCCEEDED)
+    assert len(lives(portal.home)) == 2
+
+
+def a_whole_tick(portal) -> None:
+    """The worker has looked at everything once more: two of its words later."""
+    for _ in range(2):
+        before = Host.objects.get().seen_at
+        portal.wait("its next word", lambda: Host.objects.get().seen_at > before)  # noqa: B023 (called at once)
 
 
 class TestOfTheKernelItself:
@@ -113,5 +156,5 @@ class TestOfTheKernelItself:
     def test_f35d_its_own_limit_goes_before_the_installation_s(self, portal):
         portal.deadlines["WALL_LIMIT"] = 1000
         portal.worker()
-        job = portal.until(portal.train(steps=1000), State.FAILED)
+        job = portal.until(portal.train(), State.FAILED)
         assert job.message == "Stopped at its time limit of 0.5 s."

@@ -9,7 +9,9 @@ import pytest
 from django_q.models import OrmQ
 
 from datasets_app.models import Dataset
+from jobs import clock
 from jobs.models import Host, State
+from tests.faults.harness import words
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -17,7 +19,6 @@ pytestmark = pytest.mark.django_db(transaction=True)
 @pytest.fixture
 def cluster(portal):
     """A worker with its task queue proven alive; its processes: main, sentinel, two workers, monitor, pusher."""
-    portal.deadlines["CANARY"] = 1.0
     worker = portal.worker(queue=True)
     portal.wait("the task queue to deliver", lambda: Host.objects.filter(canary_at__isnull=False).exists())
     main, sentinel, *rest = portal.wait("all of it", lambda: _complete(portal, worker))
@@ -36,6 +37,7 @@ def replaced(portal, worker, main) -> bool:
 
 
 def delivers_again(portal) -> None:
+    portal.file("canary", "1")
     before = Host.objects.get().canary_at
     portal.wait("the next canary", lambda: Host.objects.get().canary_at > before)
 
@@ -45,33 +47,26 @@ def only_one_is_left(portal, worker) -> None:
 
     def look() -> bool:
         own = {process.pid for process in portal.queue_processes(worker)}
-        return {process.pid for process in portal.all() if "qcluster" in _words(process)} == own
+        return {process.pid for process in portal.all() if "qcluster" in words(process)} == own
 
     portal.wait("the old one to be gone", look)
-
-
-def _words(process) -> list[str]:
-    import psutil
-
-    try:
-        return process.cmdline()
-    except psutil.Error:
-        return []
 
 
 def test_f09_a_queue_whose_idle_workers_are_killed_is_noticed_and_replaced(portal, cluster):
     """It hangs for ever and looks well. A training that runs meanwhile does not notice."""
     worker, main, _sentinel, workers, _monitor, _pusher = cluster
-    job = portal.at_step(portal.train(steps=200), 1)
+    job = portal.at_step(portal.train(), 1)
     for process in workers:
         process.kill()
+    portal.file("canary", "1")
     portal.wait("a new task queue", lambda: replaced(portal, worker, main))
     delivers_again(portal)
     only_one_is_left(portal, worker)
-    portal.until(job, State.SUCCEEDED)
+    portal.finish(job)
     assert job.epoch == 1
 
 
+@pytest.mark.one_database
 def test_f11_a_monitor_that_is_killed_loses_no_effect_and_doubles_none(portal, cluster):
     _worker, _main, _sentinel, _workers, monitor, _pusher = cluster
     monitor.kill()
@@ -81,6 +76,7 @@ def test_f11_a_monitor_that_is_killed_loses_no_effect_and_doubles_none(portal, c
     assert job.events.filter(new=State.STARTING).count() == 1
 
 
+@pytest.mark.one_database
 @pytest.mark.parametrize("who", ["sentinel", "main", "pusher"])
 def test_f12_whatever_of_the_queue_is_killed_one_whole_queue_is_there_again(portal, cluster, who):
     worker, main, sentinel, _workers, _monitor, pusher = cluster
@@ -92,6 +88,7 @@ def test_f12_whatever_of_the_queue_is_killed_one_whole_queue_is_there_again(port
     only_one_is_left(portal, worker)
 
 
+@pytest.mark.one_database
 def test_f12b_a_worker_killed_hard_leaves_a_queue_that_the_next_one_ends(portal, cluster):
     worker, main, *_rest = cluster
     worker.kill()
@@ -120,7 +117,7 @@ def test_f23_nudges_signed_with_another_key_are_dropped_and_not_missed(portal):
 
 
 def test_f22b_a_nudge_that_comes_twice_starts_nothing_twice(portal):
-    job = portal.train(steps=20)
+    job = portal.train(steps=5)
     [nudge] = OrmQ.objects.all()
     for _ in range(3):
         OrmQ.objects.create(key=nudge.key, payload=nudge.payload, lock=nudge.lock)
@@ -179,6 +176,7 @@ def test_f08_a_storm_of_dispatchers_gives_no_device_twice_and_loses_none(portal)
     """Three processes of six threads, one host of two devices: every job once, every device to one at a time."""
     from tests.faults import storm
 
+    Host.objects.create(name="alpha", devices=2, seen_at=clock.now())
     jobs = [portal.train(devices=1 + n % 2) for n in range(16)]
     storms = [portal.start(["shell", "-c", f"from tests.faults import storm; storm.run({n})"]) for n in range(3)]
     codes = [process.wait(120) for process in storms]
@@ -190,6 +188,7 @@ def test_f08_a_storm_of_dispatchers_gives_no_device_twice_and_loses_none(portal)
     assert len(storm.held(portal.home)) == sum(job.devices for job in jobs)
 
 
+@pytest.mark.one_database
 def test_f14b_sigint_to_the_task_queue_is_clean(portal, cluster):
     worker, main, *_rest = cluster
     os.kill(main.pid, signal.SIGINT)

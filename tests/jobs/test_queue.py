@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import ast
 import threading
 from datetime import timedelta
 
 import pytest
 from django.db import connection
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from jobs import dispatch, hosts, line, queue
@@ -73,6 +75,26 @@ def test_a_claimed_job_is_not_claimed_again(submit, four_slots):
     assert Lease.objects.count() == 1
 
 
+def test_ten_thousand_that_wait_cost_a_claim_no_more_queries_than_ten(submit, four_slots):
+    """One that fits stands behind all that do not; and nothing fits."""
+    pattern = submit(devices=4)
+    assert queue.claim(submit(devices=1), four_slots)
+
+    def queries() -> int:
+        with CaptureQueriesContext(connection) as found:
+            assert queue.claim_next(four_slots) is None
+        return len(found)
+
+    few = queries()
+    fields = {f.attname: getattr(pattern, f.attname) for f in Job._meta.concrete_fields if f.attname != "id"}
+    Job.objects.bulk_create(Job(**fields) for _ in range(10_000))
+    assert queries() == few
+    last = submit(devices=1)
+    with CaptureQueriesContext(connection) as found:
+        assert queue.claim_next(four_slots) == last
+    assert len(found) < 40
+
+
 @pytest.mark.django_db(transaction=True)
 def test_a_storm_of_dispatchers_gives_no_device_twice_and_loses_none(submit, four_slots, monkeypatch):
     monkeypatch.setattr(dispatch, "spawn", lambda job: None)
@@ -98,3 +120,18 @@ def test_a_storm_of_dispatchers_gives_no_device_twice_and_loses_none(submit, fou
     assert sorted(Lease.objects.values_list("index", flat=True)) == [0, 1, 2, 3]
     assert Job.objects.filter(state=State.STARTING).count() == 4
     assert set(Job.objects.filter(state=State.STARTING).values_list("epoch", flat=True)) == {1}
+
+
+def test_nothing_but_numbers_goes_through_the_task_queue(settings):
+    """What django-q2 carries is pickled: it is told which job, and everything else stands in the job's row."""
+    calls = []
+    for app in ("jobs", "datasets_app", "kernels_app", "models_app", "projects_app", "trainportal"):
+        for path in (settings.BASE_DIR / app).rglob("*.py"):
+            for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+                if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "async_task":
+                    calls.append(node)
+    assert len(calls) >= 4
+    for call in calls:
+        assert isinstance(call.args[0], ast.Constant)
+        assert all(isinstance(given, ast.Attribute) and given.attr == "pk" for given in call.args[1:])
+        assert {word.arg for word in call.keywords} <= {"cluster"}

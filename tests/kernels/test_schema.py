@@ -309,7 +309,7 @@ def test_a_hostile_pattern_does_not_hang():
         (make(training_type={}), "/properties/training_type"),
         (make({"epochs": {"type": "whole"}}), "/properties/training_params/properties/epochs/type"),
         (make({"epochs": {"minimum": "one"}}), "/properties/training_params/properties/epochs/minimum"),
-        (make({"epochs": {"maximum": 3, "default": 4}}), "/properties/training_params/epochs/default"),
+        (make({"epochs": {"maximum": 3, "default": 4}}), "/properties/training_params/properties/epochs/default"),
         (make({"tag": {"pattern": "(?=a)b"}}), "/properties/training_params/properties/tag/pattern"),
         (make({"tag": {"pattern": r"(a)\1"}}), "/properties/training_params/properties/tag/pattern"),
         (make({"x": {"$ref": "http://example.org/s.json"}}), "/properties/training_params/properties/x/$ref"),

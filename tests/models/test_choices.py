@@ -179,6 +179,15 @@ def test_four_hundred_datasets_take_no_more_statements_than_two(shop, django_ass
     assert all(len(card.image_ids) == 3 for card in found.others)
 
 
+def test_what_a_validation_put_together_to_compare_is_offered_only_where_it_is_chosen(shop):
+    result = shop.validated(shop.ready()).result
+    assert result.compares
+    names = [card.name for card in choices.datasets(shop.project, shop.model_type, set()).fitting]
+    assert names == ["parts-train", "parts-val"]
+    [card] = choices.datasets(shop.project, shop.model_type, {result.pk}).chosen
+    assert card.name == result.name
+
+
 def test_datasets_of_other_projects_are_not_there(shop, other_shop):
     found = choices.datasets(shop.project, shop.model_type, {other_shop.train.pk})
     assert not found.chosen

@@ -291,3 +291,19 @@ def test_a_preset_that_a_newer_kernel_does_not_know_does_no_harm(page, shop):
     found = values(page.client.get(page.url(), {"kernel": shop.kernel.pk}))
     assert found["lr"] == 0.01
     assert "gone" not in found
+
+
+def test_another_model_type_brings_its_own_settings_where_nothing_was_changed(page, shop):
+    second = ModelType.objects.create(project=shop.project, code="SECOND", name="Second", training_type="CL")
+    second.learn(shop.model_type.annotation_types.get())
+    preset = {"project": shop.project, "kernel_name": shop.kernel.name, "model_type": second}
+    Preset.objects.create(**preset, params=fake_kernels.params(rows=7))
+
+    def rows(**posted) -> int:
+        return values(page.post("train_form", start=None, **posted))["rows"]
+
+    kinds = {"model_type": second.pk, "shown_type": shop.model_type.pk}
+    assert rows(**kinds) == 7
+    back = {"model_type": shop.model_type.pk, "shown_type": second.pk}
+    assert rows(**back, **{"params.rows": "7"}) == 3
+    assert rows(**kinds, **{"params.rows": "5"}) == 5, "what was typed stays"

@@ -276,6 +276,14 @@ def test_settings_are_checked_against_the_kernels_schema_as_in_the_form(send, dr
     assert text(page).count('class="is-bad"') == 3
 
 
+def test_settings_that_stand_in_one_line_are_laid_out_for_people(shop, send, draft_page, settings_of):
+    given = json.loads(settings_of())
+    send(WEIGHTS, json.dumps(given))
+    text = draft_page().context["order"].text
+    assert text.count("\n") > len(given["training_params"])
+    assert json.loads(text) == given
+
+
 def test_a_wrong_settings_file_is_mended_on_the_page_without_sending_the_weights_again(
     shop, send, draft_page, settings_of
 ):

@@ -40,6 +40,13 @@ def test_shapes_become_predictions_with_their_scores(make_shop):
     assert [one.is_right for one in validation.predictions.order_by("-worst")] == [False, True, True, True]
 
 
+def test_the_portals_own_figures_come_before_what_only_the_kernel_says(make_shop):
+    regions = make_shop("SEG", name="regions")
+    validation = regions.validated(regions.ready(wrong=1))
+    assert validation.summary["mAP50"] == 0.75
+    assert [name for name, _value in validation.headline] == ["IoU", "mIoU"]
+
+
 def test_lines_that_cannot_be_read_are_named_and_the_rest_counts(shop):
     validation = shop.validated(shop.ready(judging="bad_lines"))
     assert [fault["file"] for fault in validation.faults] == ["detections.csv", "detections.csv"]

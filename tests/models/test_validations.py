@@ -84,7 +84,10 @@ def test_another_kernel_of_the_type_can_be_chosen_the_others_say_why_not(shop, m
     assert boxes.kernel in {kernel for kernel, _why in answer.context["others"]} - fitting
     shown = " ".join(text(answer).split())
     assert "trains OD, not" in shown
-    assert "fake-cl@1 · trained this model · training, validation, inference" in shown
+    own, *others = re.findall(r'<label class="pick-option">.*?</label>', shown)
+    assert ("checked" in own, "trained this model" in own, "training, validation, inference" in own) == (True,) * 3
+    assert any("other-cl" in one for one in others)
+    assert not any("checked" in one or "trained this model" in one for one in others)
     assert "Preprocessing: produce images (no kernel here can do this)" in shown
     data = {"kernel": other.pk, "operation": Operation.INFERENCE, "datasets": [shop.val.pk]}
     bobs.post(url("start", model.pk), data)

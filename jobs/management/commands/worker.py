@@ -25,6 +25,7 @@ NUDGE = 5.0  # seconds from one nudge to send notices to the next
 
 
 class Command(BaseCommand):
+    requires_system_checks: list[str] = []  # they load every page; `check` and the web do so anyway
     help = "Run jobs on this host: the task queue as a child, and a tick that claims, adopts and looks after jobs."
 
     def add_arguments(self, parser: ArgumentParser) -> None:

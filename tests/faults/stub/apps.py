@@ -19,6 +19,8 @@ class StubConfig(AppConfig):
         points.arm()
         _stub_gpus()
         _shift_clock()
+        if sys.argv[1:2] == ["worker"]:
+            _wrap_the_tick()
         if os.environ.get("FAULTS_ABLATION") == "locks":
             _without_locks()
 
@@ -50,23 +52,45 @@ def _shift_clock() -> None:
     clock.now = shifted
 
 
+def _wrap_the_tick() -> None:
+    """The worker that a file's cases share does nothing while `rest-<host>` is there, and says that it does nothing.
+
+    `canary` sets how often the task queue is proven alive, from now on.
+    """
+    from jobs.management.commands.worker import Worker
+
+    tick, host = Worker.tick, settings.TRAINPORTAL_HOST_NAME
+
+    def tick_or_rest(self: Worker) -> None:
+        settings.JOB_CANARY = _number(folder() / "canary", settings.JOB_CANARY)
+        if (folder() / f"rest-{host}").exists():
+            (folder() / f"rests-{host}").touch()
+        else:
+            tick(self)
+
+    Worker.tick = tick_or_rest  # type: ignore[method-assign]
+
+
 def _without_locks() -> None:
     """The ablation: nobody sees whether a runner lives, and whoever takes over does not see whether its kernel does.
 
-    The suite has to notice what comes of it. (The first runner sees its own kernel, or nothing would come to anything.)
+    The suite has to notice what comes of it. (A runner sees the kernel that it started itself, or nothing would come to
+    anything.)
     """
     from jobs import locks
     from jobs.launchers import local, shim
 
     clear, is_held = local.clear, locks.is_held
-    takes_over = sys.argv[1:2] == ["runner"] and int(sys.argv[3]) > 1
+    has_started = False
 
     def forget(folder: Path) -> None:
+        nonlocal has_started
         clear(folder)
         (folder / shim.LOCK).unlink(missing_ok=True)  # the next shim locks another file
+        has_started = True
 
     def seen(path: Path) -> bool:
-        return is_held(path) if path.name == shim.LOCK and not takes_over else False
+        return path.name == shim.LOCK and has_started and is_held(path)
 
     locks.take = lambda fd: True
     locks.is_held = seen

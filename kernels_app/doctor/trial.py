@@ -1,0 +1,223 @@
+"""One run of a kernel on tiny data, as the portal starts any run: same folder, same launcher, same sandbox."""
+
+from __future__ import annotations
+
+import json
+import secrets
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from django.conf import settings
+
+from jobs import logs
+from jobs.launchers import local, put_down, sandbox
+from jobs.launchers.errors import LaunchFailed, Lost
+from kernels_app import launching
+from kernels_app.contract import results, status
+from kernels_app.contract.config import TrainingConfig
+from kernels_app.contract.settings import ModelSettings
+from kernels_app.doctor import tiny
+from kernels_app.doctor.reads import Reads
+
+LOOK = 0.05  # seconds between two looks at the program
+LOG_LIMIT = 20 * 2**20  # bytes
+CONFIG, SETTINGS, BASE, RESUME = "training.json", "model.json", "base", "resume"  # what is watched for being read
+FOLDERS = ("out", "images", "tmp", "etc", "dataset")
+OURS = {"training.json", "model.json", "status.jsonl", *FOLDERS, *sandbox.KEPT_BACK}
+
+Tick = Callable[[], None]  # called at each look; what it raises ends the run
+
+
+@dataclass(frozen=True)
+class Order:
+    """What is run. `devices`: leased ones, by index."""
+
+    kernel: Path
+    training_type: str
+    model_type: str
+    params: dict[str, Any]
+    suffixes: tuple[str, ...] = ()
+    devices: tuple[int, ...] = ()
+
+
+@dataclass
+class Run:
+    """A run and what became of it. `code`: None where it could not be started or had to be killed for its time."""
+
+    folder: Path
+    operation: str
+    key: str = field(default_factory=lambda: secrets.token_hex(8))
+    code: int | None = None
+    samples: int = 0
+    was_stopped: bool = False
+    is_late: bool = False
+    refusal: str = ""  # why it could not be started
+    read: set[str] = field(default_factory=set)
+    watched: bool = True
+    strays: list[str] = field(default_factory=list)  # what it wrote outside its own folders
+    grace_used: float = 0.0  # seconds from SIGTERM to its end
+
+    @property
+    def output(self) -> Path:
+        return self.folder / "out"
+
+    @property
+    def lines(self) -> list[bytes]:
+        """What it appended to `status_file`."""
+        try:
+            return [line for line in (self.folder / "status.jsonl").read_bytes().splitlines() if line.strip()]
+        except OSError:
+            return []
+
+    @property
+    def messages(self) -> list[status.StatusMessage]:
+        return [one for line in self.lines if (one := status.parse(line, self.key))]
+
+    @property
+    def is_done(self) -> bool:
+        return any(message.phase == "done" for message in self.messages)
+
+    @property
+    def error(self) -> str:
+        return next((message.message for message in self.messages if message.phase == "error"), "")
+
+    @property
+    def went_well(self) -> bool:
+        return not self.error and not self.refusal and not self.is_late and (self.code == 0 or self.is_done)
+
+    @property
+    def metrics(self) -> list[Path]:
+        return sorted((self.output / results.METRICS).glob("*.csv"))
+
+    @property
+    def last_words(self) -> str:
+        """The last line of its log that says something."""
+        lines = [line.text.strip() for line in logs.tail(self.folder / logs.NAME, 64 * 1024) if line.text.strip()]
+        return lines[-1][:300] if lines else ""
+
+    def has_begun(self) -> bool:
+        """Whether it is in the middle of its work: it said so, or a graph has a row."""
+        moves = any(message.phase == "ing" and message.percentage for message in self.messages)
+        return moves or any(path.read_bytes().count(b"\n") > 1 for path in self.metrics)
+
+
+def prepare(order: Order, folder: Path, operation: str, base: Path | None = None) -> Run:
+    """A new run folder."""
+    for name in FOLDERS:
+        (folder / name).mkdir(parents=True, exist_ok=True)
+    run = Run(folder, operation)
+    run.samples = tiny.make(folder / "dataset", order.training_type, operation, order.suffixes)
+    ModelSettings(order.training_type, order.model_type, order.params, list(order.suffixes)).write(folder / SETTINGS)
+    write_config(run, order, base, resume=False)
+    return run
+
+
+def write_config(run: Run, order: Order, base: Path | None, *, resume: bool) -> None:
+    folder, is_training = run.folder, run.operation == "training"
+    TrainingConfig(
+        project_key=run.key, model_id="1", validation_id="" if is_training else "1", operation=run.operation,
+        dataset_path=str(folder / "dataset"), temp_path=str(folder / "tmp"), etc_path=str(folder / "etc"),
+        base_model_path=str(base or ""), model_write_path=str(run.output),
+        image_write_path="" if is_training else str(folder / "images"),
+        training_config_file=str(folder / SETTINGS), status_file=str(folder / "status.jsonl"),
+        gpu_count=len(order.devices) if launching.hosts.gpu_names() else 0, process_count=1, resume=resume,
+    ).write(folder / CONFIG)  # fmt: skip
+
+
+def go(
+    run: Run, order: Order, tick: Tick, *, base: Path | None = None, stop_when: Callable[[], bool] = lambda: False
+) -> Run:
+    """Start it and see it to its end; `stop_when` it is so, it is asked to stop, with the usual grace."""
+    before = _snapshot(order.kernel, run.folder)
+    (run.folder / "status.jsonl").unlink(missing_ok=True)
+    readable = [base] if base else []
+    launch = launching.launch(order.kernel, run.folder, key=run.key, devices=order.devices, readable=readable)
+    with Reads() as reads:
+        run.watched = reads.works
+        for path, name in _watched(run, base):
+            reads.watch(path, name)
+        try:
+            handle = local.start(launch, attempt=0, grace=settings.JOB_GRACE, log_limit=LOG_LIMIT)
+            _follow(run, handle, tick, stop_when)
+        except (LaunchFailed, Lost) as error:
+            run.refusal = str(error)
+        finally:
+            put_down(run.folder)
+        run.read = set(reads.seen())
+    run.strays = _strays(run, before, _snapshot(order.kernel, run.folder))
+    return run
+
+
+def _watched(run: Run, base: Path | None) -> Sequence[tuple[Path, str]]:
+    found = [(run.folder / CONFIG, CONFIG), (run.folder / SETTINGS, SETTINGS)]
+    found += [(base, BASE)] if base else []
+    resume = run.output / results.RESUME
+    return [*found, (resume, RESUME)] if resume.is_file() else found
+
+
+def _follow(run: Run, handle: dict[str, Any], tick: Tick, stop_when: Callable[[], bool]) -> None:
+    began, asked = time.monotonic(), 0.0
+    run.was_stopped = False
+    while (code := local.poll(handle)) is None:
+        tick()
+        now = time.monotonic()
+        if not asked and now - began > settings.TRAINPORTAL_DOCTOR_LIMIT:
+            run.is_late = True
+            local.kill(handle)
+        elif not asked and stop_when():
+            asked = now
+            run.was_stopped = True
+            local.stop(handle)
+        time.sleep(LOOK)
+    run.grace_used = time.monotonic() - asked if asked else 0.0
+    run.code = None if run.is_late else code
+
+
+def _snapshot(kernel: Path, folder: Path) -> dict[str, tuple[int, int]]:
+    """Size and time of what a run must leave alone: its program, its data."""
+    found = {}
+    for top, name in ((kernel, "kernel"), (folder / "dataset", "dataset"), (folder / "etc", "etc")):
+        for path in top.rglob("*"):
+            if path.is_file() and not path.is_symlink() and "__pycache__" not in path.parts:
+                facts = path.stat()
+                found[f"{name}/{path.relative_to(top).as_posix()}"] = (facts.st_size, facts.st_mtime_ns)
+    return found
+
+
+def _strays(run: Run, before: dict[str, tuple[int, int]], after: dict[str, tuple[int, int]]) -> list[str]:
+    """What was written where nothing of it is kept. In a sandbox that went to a scratch folder in the run's name."""
+    found = sorted(name for name in before.keys() | after.keys() if before.get(name) != after.get(name))
+    scratch = run.folder / "tmp" / sandbox.SCRATCH
+    for top in (run.folder, scratch):
+        for path in sorted(top.iterdir()) if top.is_dir() else ():
+            is_hidden = top == run.folder and path.name.startswith(".")
+            if (path.name not in OURS or (top == scratch and not _is_empty(path))) and not is_hidden:
+                found.append(path.name)
+    return found
+
+
+def _is_empty(path: Path) -> bool:
+    """As what a sandbox puts its mounts on."""
+    return not any(path.iterdir()) if path.is_dir() else path.stat().st_size == 0
+
+
+def raw_faults(run: Run) -> list[tuple[bytes, str]]:
+    """Lines of `status_file` that are no message of this run, each with the reason's code."""
+    name = "training" if run.operation == "training" else "validation"
+    found = []
+    for line in run.lines:
+        try:
+            value = json.loads(line)
+        except (ValueError, RecursionError):
+            found.append((line, "no_json"))
+            continue
+        if not isinstance(value, dict):
+            found.append((line, "no_json"))
+        elif value.get("project_key") != run.key:
+            found.append((line, "other_key"))
+        elif value.get("status") not in (f"{name}_ing", f"{name}_done", f"{name}_error"):
+            found.append((line, "other_status"))
+    return found

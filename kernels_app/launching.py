@@ -1,0 +1,81 @@
+"""How a packaged kernel is started: its command line, its environment, what it may read."""
+
+from __future__ import annotations
+
+import shlex
+import tomllib
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from django.conf import settings
+
+from jobs import hosts
+from jobs.kinds import Launch
+from kernels_app import environments
+
+USUAL = "python train.py"
+CONFIG = "{config}"  # in a command: where the path of training.json goes; else it comes last
+PARTS = {"config": "training.json", "output": "out", "temporary": "tmp"}  # of a run folder
+
+
+def about(folder: Path) -> dict[str, Any]:
+    """`kernel.toml` of an unpacked kernel; {} where there is none that can be read."""
+    try:
+        return tomllib.loads((folder / "kernel.toml").read_text(encoding="utf-8-sig"))
+    except (OSError, ValueError):
+        return {}
+
+
+def is_whole(folder: Path) -> bool:
+    """Whether the file that is started is there."""
+    return program(folder) is not None
+
+
+def program(folder: Path) -> Path | None:
+    """The file of the package that the command starts."""
+    words = _words(folder)
+    return next((folder / word for word in words if (folder / word).is_file()), None)
+
+
+def argv(folder: Path, config: Path, *, ranks: int = 1) -> list[str]:
+    """The command line; as ranks of torchrun where there are several and it is Python that runs."""
+    words = [str(folder / word) if (folder / word).is_file() else word for word in _words(folder)]
+    if words[0] in ("python", "python3"):
+        torchrun = ["-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={ranks}"] if ranks > 1 else []
+        words[:1] = [environments.python_of(folder), *torchrun]
+    if not any(CONFIG in word for word in words):
+        words.append(CONFIG)
+    return [word.replace(CONFIG, str(config)) for word in words]
+
+
+def launch(
+    kernel: Path, run: Path, *, key: str, devices: Sequence[int] = (), ranks: int = 1, readable: Sequence[Path] = ()
+) -> Launch:
+    """A process kernel in the run folder `run`. `devices`: the leased ones; `readable`: what else it reads."""
+    config, temporary = run / PARTS["config"], run / PARTS["temporary"]
+    environment = hosts.environment(list(devices), temporary)
+    environment["TRAINING_CONFIG"] = str(config)
+    if ranks > 1:
+        environment["OMP_NUM_THREADS"] = str(max(1, int(environment["OMP_NUM_THREADS"]) // ranks))
+    weights, own = settings.TRAINPORTAL_WEIGHTS_DIR, environments.folder_of(kernel)
+    if weights:
+        environment["TRAINPORTAL_WEIGHTS_DIR"] = weights
+    return Launch(
+        argv=argv(kernel, config, ranks=ranks),
+        environment=environment,
+        folder=run,
+        output=run / PARTS["output"],
+        project_key=key,
+        readable=(kernel, *readable, *([Path(weights)] if weights else []), *([own] if own else [])),
+        gpus=hosts.gpu_files(list(devices)),
+    )
+
+
+def _words(folder: Path) -> list[str]:
+    """The command of kernel.toml, word by word; the usual one where it has none that can be read."""
+    found = about(folder).get("command", USUAL)
+    try:
+        return shlex.split(found) or shlex.split(USUAL)
+    except (ValueError, AttributeError, TypeError):
+        return shlex.split(USUAL)

@@ -1,0 +1,110 @@
+"""What a package must hold to be a kernel: `kernel.toml`, `model_schema.json`, and a program."""
+
+from __future__ import annotations
+
+import json
+import re
+import tomllib
+from pathlib import Path
+from typing import Any
+
+from django.utils.translation import gettext as _
+
+from jobs import limits, logmetrics
+from kernels_app import schema
+
+ABOUT, SCHEMA = "kernel.toml", "model_schema.json"
+OPTIONAL = ("description", "description_ko")  # of kernel.toml
+DOCTOR = ("params",)  # keys of [doctor]
+
+
+class BadKernel(Exception):
+    """A package that is no kernel; the message says what is wrong with it."""
+
+
+def about_of(text: bytes | None) -> dict[str, str]:
+    """Name, version and descriptions. Raises BadKernel."""
+    if text is None:
+        raise BadKernel(_("%(file)s is missing.") % {"file": ABOUT})
+    try:
+        found = dict.fromkeys(OPTIONAL, "") | tomllib.loads(text.decode("utf-8-sig"))
+        about = {key: found[key] for key in ("name", "version", *OPTIONAL)}
+    except KeyError as error:
+        raise BadKernel(f"{ABOUT}: {error}") from error
+    except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise BadKernel(f"{ABOUT}: {error}") from error
+    for key, value in about.items():
+        if not isinstance(value, str) or (key not in OPTIONAL and not value.strip()):
+            raise BadKernel(f"{ABOUT}: {key} must be a text; it is {value!r}")
+    if wrong := limits.faults(found.get("limits", {})):
+        raise BadKernel(f"{ABOUT}: [limits] " + "; ".join(wrong))
+    for fault in _odd(found):
+        raise BadKernel(f"{ABOUT}: {fault}")
+    return about
+
+
+def tell(folder: Path, given: dict[str, str], called: str) -> None:
+    """Write what was `given` into the package's kernel.toml; one that it lacks is named after `called`.
+
+    Raises BadKernel.
+    """
+    text = (bytes_of(folder / ABOUT) or b"").decode("utf-8-sig", "replace")
+    given = {key: value for key, value in given.items() if value}
+    if not text.strip():
+        given = {"name": _as_name(called), "version": "1"} | given
+    told = with_values(text, given)
+    if told != text:
+        (folder / ABOUT).write_text(told, encoding="utf-8")
+
+
+def with_values(text: str, given: dict[str, str]) -> str:
+    """The same kernel.toml with these texts at its top level. Raises BadKernel where it is written too cleverly."""
+    head, sep, rest = text.partition("\n[") if not text.startswith("[") else ("", "", text)
+    for key in given:
+        head = re.sub(rf"""(?m)^{key}[ \t]*=[ \t]*("(?:[^"\\\n]|\\.)*"|'[^'\n]*')[ \t]*(#.*)?\n?""", "", head)
+    told = "".join(f"{key} = {json.dumps(value, ensure_ascii=False)}\n" for key, value in given.items())
+    told += head + sep + rest
+    try:
+        found = tomllib.loads(told)
+    except tomllib.TOMLDecodeError as error:
+        raise BadKernel(f"{ABOUT}: {error}") from error
+    if any(found.get(key) != value for key, value in given.items()):
+        raise BadKernel(_("Name, version and description of this kernel.toml cannot be replaced; change the file."))
+    return told
+
+
+def _as_name(called: str) -> str:
+    return re.sub(r"[^a-z0-9._-]+", "-", called.lower()).strip("-._") or "kernel"
+
+
+def schema_in(text: bytes | None) -> dict[str, Any]:
+    """The schema that a file holds. Raises BadKernel with every fault, its place and how to mend it."""
+    if text is None:
+        raise BadKernel(_("%(file)s is missing.") % {"file": SCHEMA})
+    try:
+        document, wrong = schema.faults_of_text(text.decode("utf-8-sig"))
+    except UnicodeDecodeError as error:
+        raise BadKernel(f"{SCHEMA}: {error}") from error
+    if wrong:
+        raise BadKernel("\n".join(f"{SCHEMA}: {fault}" for fault in wrong))
+    found: dict[str, Any] = document
+    return found
+
+
+def schema_of(folder: Path) -> dict[str, Any]:
+    """The schema of an unpacked package. Raises BadKernel."""
+    return schema_in(bytes_of(folder / SCHEMA))
+
+
+def bytes_of(path: Path) -> bytes | None:
+    """A file of a package; None where it is not there, or is no plain file."""
+    return path.read_bytes() if path.is_file() and not path.is_symlink() else None
+
+
+def _odd(found: dict[str, Any]) -> list[str]:
+    doctor, command = found.get("doctor", {}), found.get("command", "")
+    wrong = [] if isinstance(command, str) else [f"command must be a text; it is {command!r}"]
+    if not isinstance(doctor, dict) or not isinstance(doctor.get("params", {}), dict):
+        return [*wrong, "[doctor] must hold params, a table"]
+    wrong += logmetrics.faults(found.get("metrics", []))
+    return wrong + [f"[doctor] {key} is not known; there is {', '.join(DOCTOR)}" for key in doctor if key not in DOCTOR]

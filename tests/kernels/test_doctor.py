@@ -1,0 +1,249 @@
+"""The doctor: a sound kernel passes every line; for each line a broken one is caught, with the right sentence."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from django.core.management import call_command
+from django.core.management.base import CommandError
+from django.utils import translation
+
+from kernels_app.bundled import packing
+from kernels_app.contract import TRAINING_TYPES
+from kernels_app.doctor import tiny, words
+from kernels_app.doctor.examine import OF_TRAINING, Examination
+from kernels_app.kit import writing
+from kernels_app.models import Kernel
+from tests import fake_kernels
+
+FREE = {"type": "string"}
+
+
+@pytest.fixture(autouse=True)
+def quick(settings):
+    settings.JOB_POLL, settings.JOB_GRACE, settings.TRAINPORTAL_DOCTOR_LIMIT = 0.05, 5.0, 20.0
+
+
+def package(folder: Path, training_type: str = "CL", *, operations: str = "", **params) -> Path:
+    """A fake kernel that is tried with these settings; `fault` and `judging` may be anything."""
+    files = fake_kernels.files(training_type)
+    schema = json.loads(files["model_schema.json"])
+    schema["properties"]["training_params"]["properties"] |= {"fault": FREE, "judging": FREE}
+    if operations:
+        schema["properties"]["supported_operations"] = {"const": operations}
+    files["model_schema.json"] = json.dumps(schema).encode()
+    told = {"rows": 6, "pause": 0.05} | params
+    files["kernel.toml"] += (
+        "[doctor.params]\n" + "".join(f"{k} = {json.dumps(v)}\n" for k, v in told.items())
+    ).encode()
+    packing.write_package(files, folder)
+    return folder
+
+
+def examine(kernel: Path, tmp_path: Path, operations=None) -> list[words.Line]:
+    schema = json.loads((kernel / "model_schema.json").read_text())
+    asked = operations or Kernel(schema=schema).operations
+    return list(Examination(kernel, schema, asked, tmp_path / "trials").lines())
+
+
+def states(lines: list[words.Line]) -> dict[str, str]:
+    return {f"{line.check} {line.operation}".strip(): line.state for line in lines}
+
+
+def line_of(lines: list[words.Line], check: str, operation: str = "") -> words.Line:
+    (found,) = [line for line in lines if (line.check, line.operation) == (check, operation)]
+    return found
+
+
+@pytest.mark.parametrize("training_type", TRAINING_TYPES)
+def test_a_sound_kernel_passes_every_line(tmp_path, training_type):
+    kernel = package(tmp_path / "kernel", training_type, operations="training, validation, inference, preprocessing")
+    lines = examine(kernel, tmp_path)
+    assert [words.in_text(line) for line in lines if line.state != words.OK] == []
+    assert {line.check for line in lines} == set(words.CHECKS)
+    assert sum(line.check == "results" for line in lines) == 3
+    assert not list((tmp_path / "trials").iterdir())
+
+
+@pytest.mark.parametrize(
+    ("check", "state", "told", "found"),
+    [
+        ("starts", "failed", {"behaviour": "exit3"}, "exit code 3. The last line of its log: something is wrong"),
+        ("starts", "failed", {"behaviour": "error"}, "ended with the error “The images are too small"),
+        ("starts", "failed", {"behaviour": "traceback"}, "the learning rate fell into a well"),
+        ("reports", "failed", {"fault": "other_key"}, "has not the project_key of this run"),
+        ("reports", "remark", {"fault": "silent"}, "It wrote no message"),
+        ("reports", "remark", {"behaviour": "no_done"}, "never said that it was done"),
+        ("metrics", "failed", {"fault": "bad_rows"}, "notes.csv: line 2 is no row of numbers: 1,fine"),
+        ("checkpoint", "failed", {"behaviour": "no_checkpoint"}, "save/checkpoint.pth is missing or empty"),
+        ("resume", "failed", {"fault": "ignores_resume"}, "never read save/resume.pth"),
+        ("resume", "failed", {"fault": "restarts_graph"}, "its x axis runs backwards"),
+        ("resume", "remark", {"fault": "no_resume"}, "left no save/resume.pth"),
+        ("base_model", "failed", {"fault": "ignores_base"}, "read no file of the base model"),
+        ("base_model", "failed", {"fault": "crashes_with_base"}, "the base model is of another kind"),
+        ("inside", "failed", {"fault": "strays"}, "It wrote left_over.txt"),
+    ],
+)
+def test_a_broken_kernel_is_caught_at_its_line(tmp_path, check, state, told, found):
+    lines = examine(package(tmp_path / "kernel", **told), tmp_path, ["training"])
+    line = line_of(lines, check)
+    assert (line.state, found in line.found_here) == (state, True), words.in_text(line)
+    assert line.expected
+    assert line.contract
+    also = {"starts": set(OF_TRAINING), "checkpoint": {"base_model"}}.get(check, set())
+    assert {one.check for one in lines if one.state != words.OK} <= {check} | also
+
+
+def test_one_that_does_not_hear_sigterm_is_caught(tmp_path, settings):
+    settings.JOB_GRACE = 0.3
+    lines = examine(package(tmp_path / "kernel", fault="deaf", rows=30), tmp_path, ["training"])
+    assert "still there after 0.3 s and had to be killed" in line_of(lines, "sigterm").found_here
+    assert line_of(lines, "resume").state == words.SKIPPED
+
+
+def test_one_that_never_ends_is_caught(tmp_path, settings):
+    settings.TRAINPORTAL_DOCTOR_LIMIT = 1.0
+    lines = examine(package(tmp_path / "kernel", behaviour="hangs"), tmp_path)
+    assert "had not ended after 1 s" in line_of(lines, "starts").found_here
+
+
+def test_one_that_is_done_at_once_cannot_be_stopped_and_that_is_said(tmp_path):
+    lines = examine(package(tmp_path / "kernel", rows=1, pause=0.001), tmp_path, ["training"])
+    assert line_of(lines, "sigterm").state in (words.REMARK, words.OK)
+    assert {line.state for line in lines} <= {words.REMARK, words.OK}
+
+
+@pytest.mark.parametrize(
+    ("training_type", "told", "found"),
+    [
+        ("CL", {"judging": "exit3"}, "exit code 3"),
+        ("CL", {"judging": "no_detections"}, "Missing or empty: detections.csv"),
+        ("CL", {"judging": "bad_lines"}, "y and y_pred must be class indices"),
+        ("CL", {"judging": "foreign_image"}, "an image that was not given: /somewhere/else.png"),
+        ("CL", {"judging": "forgets_one"}, "There are answers for 3 of 4 images"),
+        ("CL", {"judging": "error"}, "does not know these images"),
+        ("OD", {"judging": "bad_lines"}, "shapes must be a list"),
+        ("SEG", {"judging": "binary_summary"}, "summary.csv"),
+    ],
+)
+def test_results_that_are_not_whole_are_caught(tmp_path, training_type, told, found):
+    lines = examine(package(tmp_path / "kernel", training_type, **told), tmp_path, ["training", "validation"])
+    line = line_of(lines, "results", "validation")
+    assert (line.state, found in line.found_here) == (words.FAILED, True), line.found_here
+    assert [one.check for one in lines if one.state == words.FAILED] == ["results"]
+
+
+def plain(folder: Path, program: str) -> Path:
+    files = fake_kernels.files("CL", name="plain")
+    schema = json.loads(files["model_schema.json"])
+    del schema["x-metrics"]
+    packing.write_package(
+        files | {"train.py": program.encode(), "model_schema.json": json.dumps(schema).encode()}, folder
+    )
+    return folder
+
+
+def test_one_that_reads_no_settings_is_caught(tmp_path):
+    program = (
+        "import json, sys, pathlib; c = json.load(open(sys.argv[1])); p = pathlib.Path(c['model_write_path'])/'save'"
+    )
+    program += "; p.mkdir(); (p/'checkpoint.pth').write_text('x'); print('loss 0.5')"
+    lines = examine(plain(tmp_path / "kernel", program), tmp_path, ["training"])
+    assert line_of(lines, "settings").found_here == "It never read model.json."
+    assert line_of(lines, "metrics").found_here.startswith("It wrote no metrics")
+
+
+def test_one_without_a_program_that_runs_is_caught(tmp_path):
+    lines = examine(plain(tmp_path / "kernel", "import nothing_of_that_name"), tmp_path, ["training"])
+    assert "No module named 'nothing_of_that_name'" in line_of(lines, "starts").found_here
+
+
+def test_settings_without_a_default_are_asked_for(tmp_path):
+    kernel = package(tmp_path / "kernel")
+    schema = json.loads((kernel / "model_schema.json").read_text())
+    schema["properties"]["training_params"]["required"].append("message")
+    (kernel / "model_schema.json").write_text(json.dumps(schema))
+    (line,) = examine(kernel, tmp_path)
+    assert "message is required" in line.found_here
+    assert "[doctor]" in line.found_here
+
+
+def test_the_command_of_kernel_toml_is_what_starts(tmp_path):
+    kernel = package(tmp_path / "kernel")
+    (kernel / "tools").mkdir()
+    (kernel / "train.py").rename(kernel / "tools/go.py")
+    about = (kernel / "kernel.toml").read_text()
+    (kernel / "kernel.toml").write_text(f'command = "python tools/go.py {{config}} --fast"\n{about}')
+    assert {line.state for line in examine(kernel, tmp_path, ["training"])} == {words.OK}
+
+
+def test_a_line_survives_the_database_and_speaks_korean(tmp_path):
+    lines = examine(package(tmp_path / "kernel", behaviour="exit3"), tmp_path, ["training"])
+    kept = words.line_of(json.loads(json.dumps(lines[0].as_json)))
+    assert kept == lines[0]
+    with translation.override("ko"):
+        text = words.in_text(kept)
+    assert "Starts" not in text
+    assert "expected" not in text
+    assert "something is wrong with this kernel" in text
+
+
+def test_the_command_prints_the_checklist_without_a_database(tmp_path, capsys):
+    """No `db` fixture: a query would fail this test."""
+    kernel = package(tmp_path / "kernel", operations="training, validation")
+    call_command("doctor", str(kernel))
+    told = capsys.readouterr().out
+    assert "✓ CL: Obeys SIGTERM" in told
+    assert "✓ CL validation: Results" in told
+    with pytest.raises(CommandError, match="failed: CL"):
+        call_command("doctor", str(package(tmp_path / "broken", behaviour="exit3")), "--json")
+    assert json.loads(capsys.readouterr().out)[0]["state"] == "failed"
+    with pytest.raises(CommandError, match=r"model_schema\.json is missing"):
+        call_command("doctor", str(tmp_path))
+
+
+@pytest.mark.parametrize("training_type", TRAINING_TYPES)
+@pytest.mark.kernel
+def test_a_kernel_out_of_the_kit_passes(tmp_path, training_type, settings):
+    settings.TRAINPORTAL_DOCTOR_LIMIT, settings.JOB_GRACE = 600.0, 45.0  # on a busy machine too
+    writing.write("mine", training_type, tmp_path / "kernel")
+    lines = examine(tmp_path / "kernel", tmp_path)
+    assert [words.in_text(line) for line in lines if line.state != words.OK] == []
+
+
+def test_the_tiny_data_hold_what_the_contract_says(tmp_path):
+    assert tiny.make(tmp_path, "RC", "validation") == 8
+    assert (tmp_path / "label.txt").read_text() == "RED\nBLUE\n"
+    assert not (tmp_path / "train").exists()
+    assert tiny.make(tmp_path / "b", "OD", "inference", ("_A.png", "_X.png")) == 4
+    assert (tmp_path / "b/images/1/validation 0_X.png").is_file()
+    assert (tmp_path / "b/files.txt").read_text().count("_A.png") == 4
+
+
+PRINTS = """
+import json, pathlib, sys, time
+config = json.load(open(sys.argv[1]))
+rate = json.load(open(config["training_config_file"]))["training_params"]["lr"]
+if config["base_model_path"]:
+    print("begin with", (pathlib.Path(config["base_model_path"]) / "save/checkpoint.pth").read_text())
+for step in range(1, 6):
+    print(f"step {step} loss={rate / step:.6f}", flush=True)
+    time.sleep(0.03)
+save = pathlib.Path(config["model_write_path"]) / "save"
+save.mkdir(exist_ok=True)
+(save / "checkpoint.pth").write_text("weights")
+"""
+
+
+@pytest.mark.parametrize(("regex", "state"), [("loss=([0-9.]+)", "ok"), ("Loss=([0-9.]+)", "failed")])
+def test_a_plain_script_draws_graphs_out_of_what_it_prints(tmp_path, regex, state):
+    kernel = plain(tmp_path / "kernel", PRINTS)
+    with (kernel / "kernel.toml").open("a") as file:
+        file.write(f'[[metrics]]\nname = "loss"\nregex = "{regex}"\n')
+    lines = examine(kernel, tmp_path, ["training"])
+    assert line_of(lines, "metrics").state == state
+    assert {line.check for line in lines if line.state == words.FAILED} == ({"metrics"} if state == "failed" else set())
+    if state == "failed":
+        assert "No line of its log matches the pattern of the graph loss" in line_of(lines, "metrics").found_here
