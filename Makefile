@@ -6,8 +6,9 @@ PORT ?= 8000
 TESTS ?=
 
 MINUTES ?= 30
+SECONDS ?= 60
 
-.PHONY: run test check bench bench-kernels faults messages vendor clean
+.PHONY: run test check bench bench-kernels faults fuzz messages vendor clean
 
 $(VENV)/.installed: pyproject.toml
 	@command -v $(PYTHON) >/dev/null 2>&1 || { echo "This needs Python 3.11: set PYTHON=... to where it is."; exit 1; }
@@ -40,6 +41,9 @@ bench-kernels: $(VENV)/.installed
 
 faults: $(VENV)/.installed
 	@$(PY) -m tests.faults.soak --minutes $(MINUTES)
+
+fuzz: $(VENV)/.installed
+	@$(PY) -m tests.fuzz --seconds $(SECONDS)
 
 messages: $(VENV)/.installed
 	@$(PY) manage.py makemessages -l ko --no-obsolete --no-wrap -i '.venv/*' -i 'var/*' -i 'node_modules/*' -i 'tests/*'

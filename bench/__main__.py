@@ -17,6 +17,7 @@ BENCHES = {  # each a module of this package with `run(portal) -> list[Row]`
     "form": "the live check of a training form with 60 settings",
     "validation": "reading a validation of 5,000 images with 50,000 predictions, and its page",
     "models_list": "the list of a project with 100,000 models, every filter and order",
+    "datasets": "importing 20,000 images beside datumaro, its memory, the gallery of 100,000",
     "charts": "metrics into SQLite and PostgreSQL, a chart of a million points, MLflow beside",
     "overhead": "what the portal takes from a training: CPU and wall time",
 }

@@ -2,19 +2,32 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from typing import Any
 
+from datasets_app import bulk
 from datasets_app.blobs import Staged
-from datasets_app.models import Annotation, Dataset, Image, ImageFile, ShapeKind, labelled_field
+from datasets_app.formats.metas import CATEGORY_COLUMNS
+from datasets_app.models import Annotation, Dataset, Image, ImageFile, labelled_field
 from datasets_app.parts import Part, shapes_for
 from datasets_app.pictures import Picture
-from datasets_app.plans import Plan
-from datasets_app.records import ImageRecord, Problem, Reading
+from datasets_app.plans import LabelPlan, Plan
+from datasets_app.records import ImageRecord, Problem, Reading, Shape
 from projects_app.models import AnnotationType, Category, ModelType, Project, TrainingType, User
 
 UNREADABLE = frozenset({"unreadable_image", "not_an_image"})  # what can be said of a picture by its header
+_IMAGE_COLUMNS = (
+    *("dataset_id", "name", "position", "blob_id", "width", "height", "phash"),
+    *("data_category", "meta", "needs_review"),
+)
+_LABELLED = tuple(labelled_field(kind) for kind in TrainingType.values)
+_COLUMNS = (
+    *("image_id", "annotation_type_id", "category_id", "verdict", "kind", "points"),
+    *("score", "is_generated", "is_roi"),
+)
 _ROWS = 1000  # rows a statement, at most
 
 
@@ -66,57 +79,73 @@ def add_labels(project: Project, datasets: list[Dataset], reading: Reading, plan
     targets, records = _targets(project, plan), {record.path: record for record in reading.images}
     field_name = labelled_field(plan.training_type)
     for dataset in datasets:
-        annotations, labelled = [], []
-        for image in dataset.images.filter(name__in=records):
-            annotations += _annotations(image, records[image.name], plan, targets)[0]
-            labelled += [image.pk] if _is_labelled(records[image.name], plan) else []
-        Annotation.objects.bulk_create(annotations, batch_size=_ROWS)
-        dataset.images.filter(pk__in=labelled).update(**{field_name: True})
+        annotations, labelled, problems = [], [], Counter(dataset.problems)
+        for image in dataset.images.all():
+            if record := records.get(image.name):
+                found, changed = _annotations(image.pk, record, plan, targets)
+                annotations += found
+                problems.update(problem.code for problem in changed)
+                labelled += [image.pk] if _is_labelled(record, plan) else []
+        bulk.insert_values(Annotation, _COLUMNS, annotations)
+        for start in range(0, len(labelled), _ROWS):
+            dataset.images.filter(pk__in=labelled[start : start + _ROWS]).update(**{field_name: True})
+        dataset.problems = dict(problems)
+        dataset.save(update_fields=["problems"])
 
 
 def _met(reading: Reading, arrived: list[Arrived]) -> list[Problem]:
     """What the reader met and what the pictures showed; a picture that both complain of counts once."""
     seen = [problem for one in arrived for problem in one.problems]
     paths = {problem.path for problem in seen}
+    known: dict[str, str] = {}
+    for one in arrived:
+        if one.file and (first := known.setdefault(one.file.sha256, one.part.record.path)) != one.part.record.path:
+            seen.append(Problem(one.part.record.path, "same_picture", first))
     return seen + [one for one in reading.problems if one.code not in UNREADABLE or one.path not in paths]
 
 
 def _fill(dataset: Dataset, parts: list[Arrived], plan: Plan, targets: Targets) -> list[Problem]:
-    """Write the images of one dataset and their labels; returns what the plan changed or left out."""
-    images = Image.objects.bulk_create(
-        [_image(dataset, position, one, plan) for position, one in enumerate(parts)], batch_size=_ROWS
-    )
-    siblings, annotations, problems = [], [], []
-    for image, one in zip(images, parts, strict=True):
-        record = one.part.record
+    """Write the images of one dataset and their labels; returns what the plan changed or left out.
+
+    Rows go out as they are made: of a large import they would be most of its memory, and as objects most of its time.
+    """
+    columns = [*_IMAGE_COLUMNS, *_LABELLED]
+    bulk.insert_values(Image, columns, (_image(dataset, n, one, plan) for n, one in enumerate(parts)))
+    keys = list(dataset.images.order_by("position").values_list("pk", flat=True))
+    siblings, problems = [], list[Problem]()
+    for image, one in zip(keys, parts, strict=True):
         paths = dict(one.part.siblings)
         siblings += [
-            ImageFile(image=image, suffix=suffix, name=paths[suffix], blob_id=file.sha256)
+            ImageFile(image_id=image, suffix=suffix, name=paths[suffix], blob_id=file.sha256)
             for suffix, file in one.siblings.items()
         ]
-        found, changed = _annotations(image, record, plan, targets)
-        annotations += found
-        problems += changed
     ImageFile.objects.bulk_create(siblings, batch_size=_ROWS)
-    Annotation.objects.bulk_create(annotations, batch_size=_ROWS)
+    bulk.insert_values(Annotation, _COLUMNS, _all_annotations(keys, parts, plan, targets, problems))
     return problems
 
 
-def _image(dataset: Dataset, position: int, one: Arrived, plan: Plan) -> Image:
+def _all_annotations(
+    keys: list[int], parts: list[Arrived], plan: Plan, targets: Targets, problems: list[Problem]
+) -> Iterator[tuple[Any, ...]]:
+    """Rows of `_COLUMNS`; what had to be changed on the way is added to `problems`."""
+    for image, one in zip(keys, parts, strict=True):
+        found, changed = _annotations(image, one.part.record, plan, targets)
+        problems += changed
+        yield from found
+
+
+def _image(dataset: Dataset, position: int, one: Arrived, plan: Plan) -> tuple[Any, ...]:
+    """A row of `_IMAGE_COLUMNS` and `_LABELLED`."""
     if one.picture is None or one.file is None:
         raise ValueError(f"{one.part.record.path} was not looked at")
-    image = Image(
-        dataset=dataset,
-        name=one.part.record.path,
-        position=position,
-        blob_id=one.file.sha256,
-        width=one.picture.width,
-        height=one.picture.height,
-        phash=one.picture.phash,
+    record, picture = one.part.record, one.picture
+    category = next((record.meta[name] for name in CATEGORY_COLUMNS if name in record.meta), "")[:64]
+    own = labelled_field(plan.training_type) if plan.training_type else ""
+    return (
+        *(dataset.pk, record.path, position, one.file.sha256, picture.width, picture.height, picture.phash),
+        *(category, json.dumps(record.meta), False),
+        *(name == own and _is_labelled(record, plan) for name in _LABELLED),
     )
-    if plan.training_type:
-        setattr(image, labelled_field(plan.training_type), _is_labelled(one.part.record, plan))
-    return image
 
 
 def _is_labelled(record: ImageRecord, plan: Plan) -> bool:
@@ -125,34 +154,34 @@ def _is_labelled(record: ImageRecord, plan: Plan) -> bool:
 
 
 def _annotations(
-    image: Image, record: ImageRecord, plan: Plan, targets: Targets
-) -> tuple[list[Annotation], list[Problem]]:
+    image: int, record: ImageRecord, plan: Plan, targets: Targets
+) -> tuple[list[tuple[Any, ...]], list[Problem]]:
+    """Rows of `_COLUMNS`."""
     if plan.training_type == TrainingType.CL:
         chosen = plan.of(record.category)
-        kind = targets.types[plan.question]
-        found = (
-            [Annotation(image=image, annotation_type=kind, category=targets.categories[chosen.code])] if chosen else []
-        )
-        return found, []
+        if chosen is None:
+            return [], []
+        question, category = targets.types[plan.question].pk, targets.categories[chosen.code].pk
+        return [(image, question, category, None, "", "[]", None, False, False)], []
     if not plan.training_type:
         return [], []
     shapes, problems = shapes_for(record, plan)
     made = []
     for shape in shapes:
         label = None if shape.is_roi else plan.of(shape.label)
-        made.append(
-            Annotation(
-                image=image,
-                annotation_type=targets.types[label.code] if label else None,
-                verdict=label.verdict if label else None,
-                kind=ShapeKind(shape.kind),
-                points=[[round(x, 3), round(y, 3)] for x, y in shape.points],
-                score=shape.score,
-                is_generated=shape.is_generated,
-                is_roi=shape.is_roi,
-            )
-        )
+        kind = targets.types[label.code].pk if label else None
+        points = ", ".join([f"[{round(x, 3)!r}, {round(y, 3)!r}]" for x, y in shape.points])
+        verdict = _verdict(label, shape)
+        row = (image, kind, None, verdict, shape.kind, f"[{points}]", shape.score, shape.is_generated, shape.is_roi)
+        made.append(row)
     return made, problems
+
+
+def _verdict(label: LabelPlan | None, shape: Shape) -> bool | None:
+    """What the label means, else what the source says of the region itself."""
+    if label is None:
+        return None
+    return shape.verdict if label.verdict is None else label.verdict
 
 
 def _targets(project: Project, plan: Plan) -> Targets:

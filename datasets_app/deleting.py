@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from django.db import models, transaction
 from django.db.models import ProtectedError, RestrictedError
 
-from datasets_app import blobs
+from datasets_app import blobs, export_jobs
 from datasets_app.importing import hashes_of
 from datasets_app.models import Annotation, Dataset, Image
 
@@ -53,6 +53,7 @@ def delete(dataset: Dataset) -> int:
             Dataset.objects.filter(pk=dataset.pk).delete()
         except (ProtectedError, RestrictedError) as error:
             raise InUse(list(_protecting(error))) from error
+    export_jobs.drop(dataset)
     return blobs.release_unused(hashes)
 
 

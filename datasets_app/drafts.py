@@ -1,7 +1,7 @@
 """Uploads that somebody looks at before they become datasets: received, read, shown, changed, committed or dropped.
 
-`draft.folder` holds `images/`, `annotations/` and `split.csv`, the last two where they were sent. `draft.options` holds
-what the person chose (`options`, `plan`, `job`), `draft.preview` what the reader found.
+`draft.folder` holds `images/`, `annotations/`, `split.csv` and `meta.csv`, all but the first where they were sent.
+`draft.options` holds what the person chose (`options`, `plan`, `job`), `draft.preview` what the reader found.
 """
 
 from __future__ import annotations
@@ -26,11 +26,12 @@ from datasets_app.formats.source import Source
 from datasets_app.importing import ImportRefused, Options, Plan
 from datasets_app.models import Dataset, ImportDraft
 from datasets_app.plan_checks import check
-from datasets_app.plans import propose
+from datasets_app.plans import propose, propose_also
 from datasets_app.records import Reading
 from jobs.models import Job
 from projects_app.models import Project, User
 
+_SPLITS, _METAS = "split.csv", "meta.csv"
 LEFTOVERS = ("tmp/import-*", "tmp/unpacked-*", "tmp/blob-*", "imports/*")  # folders of running processes and drafts
 
 __all__ = ["ImportRefused", "commit", "discard", "receive", "revise", "start"]
@@ -44,6 +45,7 @@ def receive(
     images: UploadedFile,
     annotations: UploadedFile | None = None,
     split_file: UploadedFile | None = None,
+    meta_file: UploadedFile | None = None,
 ) -> ImportDraft:
     """Unpack and read an upload. Raises ImportRefused; then nothing is left behind."""
     importing.check_name(project, name)
@@ -55,8 +57,9 @@ def receive(
         _unpack(draft, "images", images)
         if annotations:
             _unpack(draft, "annotations", annotations)
-        if split_file:
-            _write(draft.folder / "split.csv", split_file)
+        for file, kept in ((split_file, _SPLITS), (meta_file, _METAS)):
+            if file:
+                _write(draft.folder / kept, file)
         revise(draft, name, options)
     except BaseException:
         discard(draft)
@@ -66,11 +69,12 @@ def receive(
 
 def revise(draft: ImportDraft, name: str, options: Options) -> None:
     """Read anew with other options, and propose anew. Raises ImportRefused; then the draft is as it was."""
-    source, split_file = source_of(draft), draft.folder / "split.csv"
-    reading = importing.read(source, options, split_file if split_file.exists() else None)
+    source = source_of(draft)
+    reading = importing.read(source, options, *_tables(draft))
     reading = previews.with_unreadable(source, reading)
     plan = propose(draft.project, name, reading, options)
     preview = previews.of(source, reading, plan)
+    preview["also"] = [also.as_json() for _reading, also in propose_also(draft.project, reading, plan)]
     with transaction.atomic():
         if job_of(_held(draft)):  # somebody started the import while this was read
             return
@@ -122,8 +126,15 @@ def commit(draft: ImportDraft, progress: importing.Progress) -> list[Dataset]:
 
 
 def read_again(draft: ImportDraft) -> Reading:
-    split_file = draft.folder / "split.csv"
-    return importing.read(source_of(draft), options_of(draft), split_file if split_file.exists() else None)
+    return importing.read(source_of(draft), options_of(draft), *_tables(draft))
+
+
+def _tables(draft: ImportDraft) -> tuple[Path | None, Path | None]:
+    """The files of splits and of meta data, where they were sent."""
+    split_file, meta_file = (
+        path if path.exists() else None for path in (draft.folder / _SPLITS, draft.folder / _METAS)
+    )
+    return split_file, meta_file
 
 
 def discard(draft: ImportDraft) -> None:

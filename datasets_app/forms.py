@@ -15,6 +15,7 @@ from datasets_app.plan_checks import NAME_LENGTH
 from datasets_app.plans import ImportRefused, LabelPlan, Options, Plan
 from projects_app.models import CODE, TrainingType
 
+_ADVANCED = ("annotations", "split_file", "meta_file", "format", "training_type", "image_types")
 IGNORE, NEW = "", "+"  # what a choice of the preview says; anything else is the code of what is there
 
 
@@ -39,6 +40,13 @@ class UploadForm(forms.Form):
         label=_("Split file"),
         required=False,
         help_text=_("A CSV with a column for the file and one for the split: train, val or test."),
+    )
+    meta_file = forms.FileField(
+        label=_("Meta data"),
+        required=False,
+        help_text=_(
+            "A CSV with a column for the file, and others that are kept with the image (data_category, obj_id …)."
+        ),
     )
     format = forms.ChoiceField(label=_("Format"), required=False, help_text=_("What the annotations are written in."))
     training_type = forms.ChoiceField(
@@ -73,7 +81,7 @@ class UploadForm(forms.Form):
 
     @property
     def advanced(self) -> list[forms.BoundField]:
-        return [self[name] for name in ("annotations", "split_file", "format", "training_type", "image_types")]
+        return [self[name] for name in _ADVANCED]
 
     @property
     def advanced_is_used(self) -> bool:
@@ -97,8 +105,8 @@ class ReviseForm(forms.Form):
 
 def changed_plan(plan: Plan, posted: QueryDict) -> Plan:
     """The plan with what the person changed on the preview. It may be impossible: `plan_checks` says so."""
-    is_judged = plan.training_type in (TrainingType.CL, TrainingType.RC)
-    question = _chosen(posted, "question", plan.question) if is_judged else ""
+    is_asked = bool(plan.question) or plan.training_type == TrainingType.CL
+    question = _chosen(posted, "question", plan.question) if is_asked else ""
     labels = [_changed_label(label, plan, posted, number, question) for number, label in enumerate(plan.labels)]
     return replace(
         plan,
@@ -111,7 +119,7 @@ def changed_plan(plan: Plan, posted: QueryDict) -> Plan:
 
 def _changed_label(label: LabelPlan, plan: Plan, posted: QueryDict, number: int, question: str) -> LabelPlan:
     becomes = posted.get(f"becomes-{number}", IGNORE)
-    if plan.training_type == TrainingType.RC:
+    if plan.training_type == TrainingType.RC and plan.question:
         return replace(label, code=question if becomes else "", verdict=becomes == "true")
     if becomes == IGNORE:
         return replace(label, code="")

@@ -21,15 +21,16 @@ from django.utils.translation import gettext as _
 
 from datasets_app import blobs, formats, pictures
 from datasets_app.committing import Arrived, add_labels, write
+from datasets_app.formats.metas import NAMES, read_metas
 from datasets_app.formats.source import Source
 from datasets_app.formats.splits import read_splits
 from datasets_app.models import Dataset
 from datasets_app.parts import Part, group
-from datasets_app.plan_checks import check, check_name
-from datasets_app.plans import ImportRefused, Options, Plan, propose
+from datasets_app.plan_checks import check, check_labels, check_name
+from datasets_app.plans import ImportRefused, Options, Plan, in_order, propose, propose_also
 from datasets_app.problems import refusal
 from datasets_app.records import FormatError, Problem, Reading
-from projects_app.archive import ArchiveError, unpack
+from projects_app.archive import ArchiveError, Limits, unpack
 from projects_app.models import Project, User
 
 __all__ = ["ImportRefused", "Options", "Plan", "Source", "check_name", "commit", "opened", "propose", "read"]
@@ -41,16 +42,19 @@ def silent(percentage: float, sentence: str) -> None:
     """Nobody wants to know."""
 
 
-def read(source: Source, options: Options | None = None, split_file: Path | None = None) -> Reading:
-    """What is in the source, with the splits that the file says. Raises ImportRefused."""
+def read(
+    source: Source, options: Options | None = None, split_file: Path | None = None, meta_file: Path | None = None
+) -> Reading:
+    """What is in the source, with the splits and meta data that the files say. Raises ImportRefused."""
     options = options or Options()
     try:
-        reading = formats.read(source, options.format or None)
-        split_file = split_file or _split_file_inside(source)
-        return _with_splits(reading, source, split_file) if split_file else reading
+        reading = in_order(formats.read(source, options.format or None), options)
+        if split_file := split_file or _split_file_inside(source):
+            reading = _with_splits(reading, source, split_file)
+        return _with_metas(reading, source, meta_file)
     except FormatError as error:
-        field = "split_file" if error.code.startswith("split") else "images"
-        raise ImportRefused((field, refusal(error))) from error
+        fields = {"split": "split_file", "meta": "meta_file"}
+        raise ImportRefused((fields.get(error.code.split("_")[0], "images"), refusal(error))) from error
 
 
 @contextmanager
@@ -70,10 +74,20 @@ def opened(path: Path, field: str = "images") -> Iterator[Path]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
+def limits() -> Limits:
+    """Where this installation stops unpacking."""
+    return Limits(
+        entries=settings.ARCHIVE_ENTRIES,
+        total=settings.ARCHIVE_BYTES,
+        file=settings.ARCHIVE_FILE_BYTES,
+        ratio=settings.ARCHIVE_RATIO,
+    )
+
+
 def unpack_into(archive: Path, folder: Path, field: str = "images") -> None:
     """Raises ImportRefused; then `folder` is empty."""
     try:
-        unpack(archive, folder)
+        unpack(archive, folder, limits=limits())
     except ArchiveError as error:
         raise ImportRefused((field, refusal(error))) from error
     except OSError as error:
@@ -110,7 +124,8 @@ def commit(
         with transaction.atomic():
             blobs.keep_staged(file for one in arrived for file in one.files)
             datasets = write(project, user, reading, plan, arrived, is_synthetic=is_synthetic)
-            for other_reading, other_plan in also:
+            for other_reading, other_plan in (*also, *propose_also(project, reading, plan)):
+                check_labels(project, other_plan)
                 add_labels(project, datasets, other_reading, other_plan)
             done(datasets)
         return datasets
@@ -160,8 +175,9 @@ def _arrive_one(source: Source, part: Part, copy_to: Path | None) -> Arrived:
 
 def _split_file_inside(source: Source) -> Path | None:
     """A CSV that came along with the images and names the split of most of them."""
-    folders = [source.images_root, *([source.annotations_root] if source.annotations_root else [])]
-    for path in (path for folder in folders for path in sorted(folder.glob("*.csv"))):
+    folders = [folder for folder in (source.images_root, source.annotations_root) if folder]
+    beside = (path for folder in folders for path in sorted(folder.glob("*.csv")))
+    for path in (*beside, *filter(None, [_meta_file_inside(source)])):
         try:
             named = read_splits(path, source).by_image
         except FormatError:
@@ -176,6 +192,30 @@ def _with_splits(reading: Reading, source: Source, split_file: Path) -> Reading:
     splits = read_splits(split_file, source)
     images = (replace(image, split=splits.by_image.get(image.path, image.split)) for image in reading.images)
     return replace(reading, images=tuple(images), problems=(*reading.problems, *splits.problems))
+
+
+def _meta_file_inside(source: Source) -> Path | None:
+    """The table of meta data that came along, where its place says that it is one."""
+    folders = [folder for folder in (source.images_root, source.annotations_root) if folder]
+    return next((path for folder in folders for name in NAMES if (path := folder / name).is_file()), None)
+
+
+def _with_metas(reading: Reading, source: Source, meta_file: Path | None) -> Reading:
+    """Of the table that was given, which has to be right, else of one that came along, which may be of something else.
+
+    Raises FormatError.
+    """
+    path = meta_file or _meta_file_inside(source)
+    if path is None:
+        return reading
+    try:
+        metas = read_metas(path, source)
+    except FormatError as error:
+        if meta_file:
+            raise
+        return replace(reading, problems=(*reading.problems, Problem(path.name, "meta_ignored", str(error))))
+    images = (replace(image, meta=metas.by_image.get(image.path, {})) for image in reading.images)
+    return replace(reading, images=tuple(images), problems=(*reading.problems, *metas.problems))
 
 
 def hashes_of(datasets: Iterable[Dataset]) -> set[str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 from typing import TYPE_CHECKING
 
+from django.urls import reverse
 from django.utils.translation import gettext_noop as _
 
 from jobs import kinds
@@ -41,5 +42,22 @@ class ImportDataset:
         return drafts.subject(job.project, job.args)
 
 
+class ExportDataset:
+    """Packs a dataset into one archive."""
+
+    name = "export_dataset"
+
+    def run(self, job: Job, progress: kinds.Progress) -> None:
+        from datasets_app import export_jobs
+
+        export_jobs.build(job, progress)
+
+    def subject(self, job: Job) -> tuple[str, str] | None:
+        """The page where the archive is."""
+        name = job.args["name"]
+        return name, reverse("datasets:export", args=[job.project.code, job.args["dataset"]])
+
+
 def register() -> None:
     kinds.register(ImportDataset())
+    kinds.register(ExportDataset())

@@ -7,14 +7,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from django.conf import settings
 from PIL import Image, ImageOps
 
 FORMATS = {"PNG": "image/png", "JPEG": "image/jpeg", "BMP": "image/bmp", "TIFF": "image/tiff", "WEBP": "image/webp"}
-MAX_PIXELS = 200_000_000
 THUMBNAIL = 320  # pixels, the longer side
 LARGE = 1600  # pixels, where the original is of a kind that browsers do not draw
 _HASHED = 64  # pixels: what a perceptual hash needs, with a margin
-Image.MAX_IMAGE_PIXELS = MAX_PIXELS  # Pillow warns from here on, and refuses twice as many by itself
+Image.MAX_IMAGE_PIXELS = settings.IMAGE_PIXELS  # Pillow warns from here on, and refuses twice as many by itself
 
 
 class BadPicture(Exception):
@@ -81,7 +81,7 @@ def _opened(path: Path) -> Image.Image:
         raise BadPicture("too_many_pixels", str(error)[:200]) from None
     except Exception as error:
         raise BadPicture("not_an_image", type(error).__name__) from None
-    if image.width * image.height > MAX_PIXELS:
+    if image.width * image.height > settings.IMAGE_PIXELS:
         image.close()
         raise BadPicture("too_many_pixels", f"{image.width} × {image.height}")
     return image

@@ -20,6 +20,12 @@ def check(project: Project, plan: Plan, splits: Iterable[str]) -> None:
         raise ImportRefused(*faults)
 
 
+def check_labels(project: Project, plan: Plan) -> None:
+    """What concerns the labels alone, for those that others of the same import join. Raises ImportRefused."""
+    if faults := list(_label_faults(project, plan)):
+        raise ImportRefused(*faults)
+
+
 def check_name(project: Project, name: str) -> None:
     """What can be said of a name before anything was read. Raises ImportRefused."""
     if faults := list(_name_faults(name)) or list(_taken(project, [name])):
@@ -28,12 +34,17 @@ def check_name(project: Project, name: str) -> None:
 
 def _faults(project: Project, plan: Plan, splits: Iterable[str]) -> Iterator[tuple[str, str]]:
     yield from list(_name_faults(plan.name)) or _taken(project, plan.dataset_names(splits).values())
+    yield from _label_faults(project, plan)
+
+
+def _label_faults(project: Project, plan: Plan) -> Iterator[tuple[str, str]]:
     if not plan.training_type:
         return
     if not plan.codes():
         yield "labels", _("Every label is left out. Keep at least one.")
         return
-    if plan.training_type == TrainingType.RC and len({label.verdict for label in plan.labels if label.code}) < 2:
+    is_asked = plan.training_type == TrainingType.RC and plan.question
+    if is_asked and len({label.verdict for label in plan.labels if label.code}) < 2:
         yield (
             "labels",
             _("All regions would have the same verdict: nothing could be learnt. Say which labels mean false."),
@@ -66,9 +77,9 @@ def _taken(project: Project, names: Iterable[str]) -> Iterator[tuple[str, str]]:
 
 def _code_faults(plan: Plan) -> Iterator[tuple[str, str]]:
     named = [(f"code-{number}", label.code) for number, label in enumerate(plan.labels) if label.code]
-    if plan.training_type == TrainingType.RC:
+    if plan.training_type == TrainingType.RC and plan.question:
         named = []  # all of them are the question's
-    if plan.training_type in (TrainingType.CL, TrainingType.RC):
+    if plan.question or plan.training_type == TrainingType.CL:
         named.append(("question", plan.question))
     for where, code in [*named, ("model_type", plan.model_type)]:
         try:

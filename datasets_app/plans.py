@@ -8,7 +8,8 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Callable, Iterable
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
+from functools import cached_property
 from typing import Any, Self
 
 from django.utils.translation import gettext as _
@@ -39,10 +40,11 @@ class Options:
     rc_false_labels: tuple[str, ...] = ()
     image_types: tuple[str, ...] = ()  # suffixes of sibling images, the one of the labelled picture first
     model_type: str = ""
+    reserved: tuple[str, ...] = ()  # codes that other labels of the same import take
 
     @classmethod
     def from_json(cls, value: dict[str, Any]) -> Self:
-        lists = {key: tuple(value.get(key, ())) for key in ("rc_false_labels", "image_types")}
+        lists = {key: tuple(value.get(key, ())) for key in ("rc_false_labels", "image_types", "reserved")}
         words = {key: str(value.get(key, "")) for key in ("format", "training_type", "rc_type", "model_type")}
         return cls(**words, **lists)  # type: ignore[arg-type]
 
@@ -62,7 +64,8 @@ class LabelPlan:
 
 @dataclass(frozen=True)
 class Plan:
-    """`question` is the one annotation type that CL and RC teach. `chosen`: the person said which training type."""
+    """`question`: the one annotation type that CL teaches, and RC too, unless the regions carry verdicts of their own:
+    then each label is one. `chosen`: the person said which training type."""
 
     name: str
     training_type: str = ""  # "" imports images without labels
@@ -82,7 +85,12 @@ class Plan:
 
     def of(self, label: str | None) -> LabelPlan | None:
         """What becomes of a label; None where it is left out."""
-        return next((plan for plan in self.labels if plan.label == label and plan.code), None)
+        return self._by_label.get(label)
+
+    @cached_property
+    def _by_label(self) -> dict[str | None, LabelPlan]:
+        """The first of each label that is not left out; an import asks for every shape."""
+        return {plan.label: plan for plan in reversed(self.labels) if plan.code}
 
     def codes(self) -> list[str]:
         """Codes of the annotation types (CL: the categories) that are used, each once."""
@@ -90,9 +98,7 @@ class Plan:
 
     def classes(self) -> list[str]:
         """Codes of the annotation types that the model type learns."""
-        if self.training_type in (TrainingType.CL, TrainingType.RC):
-            return [self.question] if self.question else []
-        return self.codes()
+        return [self.question] if self.question else self.codes()
 
     def dataset_names(self, splits: Iterable[str]) -> dict[str, str]:
         """Split -> name of the dataset for it; images without a split get the plain name."""
@@ -110,9 +116,32 @@ def propose(project: Project, name: str, reading: Reading, options: Options) -> 
     propose_labels = {TrainingType.CL: _propose_cl, TrainingType.RC: _propose_rc}.get(
         TrainingType(training_type), _propose_shapes
     )
+    if training_type == TrainingType.RC and reading.is_judged and not options.rc_type:
+        propose_labels = _propose_shapes
     labels, question = propose_labels(project, name, reading, counts, options, training_type)
-    plan = Plan(**base.__dict__ | {"labels": labels, "question": question})
-    return Plan(**plan.__dict__ | {"model_type": options.model_type or propose_model_type(project, plan)})
+    plan = replace(base, labels=labels, question=question)
+    model_type = options.model_type or propose_model_type(project, plan, options.reserved)
+    return replace(plan, model_type=model_type)
+
+
+def in_order(reading: Reading, options: Options) -> Reading:
+    """The reading, with what it says for the training type that was chosen first and the rest as `also`."""
+    readings = [replace(reading, also=()), *reading.also]
+    wanted = [one for one in readings if options.training_type in possible_types(one)] or readings
+    others = tuple(one for one in readings if one is not wanted[0])
+    return replace(wanted[0], also=others, problems=reading.problems)
+
+
+def propose_also(project: Project, reading: Reading, plan: Plan) -> list[tuple[Reading, Plan]]:
+    """What becomes of the labels for other training types, which nobody is asked about: new codes where need be."""
+    found: list[tuple[Reading, Plan]] = []
+    reserved = [*plan.classes(), plan.model_type]
+    for other in reading.also:
+        options = Options(image_types=plan.image_types, reserved=tuple(reserved))
+        name = f"{plan.name}_{other.question}" if other.question else plan.name
+        found.append((other, propose(project, name, other, options)))
+        reserved += [*found[-1][1].classes(), found[-1][1].model_type]
+    return [pair for pair in found if pair[1].training_type]
 
 
 def label_counts(reading: Reading) -> Counter[str]:
@@ -155,15 +184,16 @@ def covering_model_types(project: Project, plan: Plan) -> list[ModelType]:
     return [kind for codes, kind in sorted(candidates, key=lambda pair: len(pair[0])) if wanted and wanted <= codes]
 
 
-def propose_model_type(project: Project, plan: Plan) -> str:
-    """The code of the model type to reuse, or of a new one."""
+def propose_model_type(project: Project, plan: Plan, reserved: tuple[str, ...] = ()) -> str:
+    """The code of the model type to reuse, or of a new one that is none of `reserved`."""
     if covering := covering_model_types(project, plan):
         return covering[0].code
     name = clean_code(plan.name) or "NEW"
     prefix = f"{plan.training_type}_"
     wanted = name if name.upper().startswith(prefix) else prefix + name
     return free_code(
-        wanted[:PROPOSED_LENGTH], lambda code: ModelType.objects.filter(project=project, code=code).exists()
+        wanted[:PROPOSED_LENGTH],
+        lambda code: code in reserved or ModelType.objects.filter(project=project, code=code).exists(),
     )
 
 
@@ -177,6 +207,8 @@ def _training_type(reading: Reading, options: Options) -> str:
     shapes = shape_counts(reading)
     if reading.is_classification:
         return TrainingType.CL
+    if reading.is_judged:
+        return TrainingType.RC
     return TrainingType.SEG if shapes["polygon"] > shapes["rectangle"] else TrainingType.OD
 
 
@@ -192,11 +224,11 @@ def _wrong_type(wanted: str, reading: Reading) -> str:
 def _propose_shapes(
     project: Project, name: str, reading: Reading, counts: Counter[str], options: Options, training_type: str
 ) -> tuple[tuple[LabelPlan, ...], str]:
-    """OD, SEG: an annotation type a label, by its code or name where the project knows it."""
+    """OD, SEG, judged RC: an annotation type a label, by its code or name where the project knows it."""
     known = list(AnnotationType.objects.filter(project=project))
     by_code = {kind.code: kind for kind in known if kind.training_type == training_type}
     by_name = {kind.name: kind for kind in reversed(known) if kind.training_type == training_type}
-    taken = {kind.code for kind in known}
+    taken = {kind.code for kind in known} | set(options.reserved)
     labels = []
     for number, label in enumerate(reading.labels, 1):
         code = clean_code(label) or f"label_{number}"
@@ -230,7 +262,7 @@ def _propose_rc(
     project: Project, name: str, reading: Reading, counts: Counter[str], options: Options, training_type: str
 ) -> tuple[tuple[LabelPlan, ...], str]:
     """RC: every label is a verdict on one thing."""
-    code = options.rc_type or _free_type_code(project, clean_code(name) or "REGION")
+    code = options.rc_type or _free_type_code(project, clean_code(name) or "REGION", options)
     unknown = [label for label in options.rc_false_labels if label not in counts]
     if unknown:
         raise ImportRefused(
@@ -250,6 +282,9 @@ def _propose_cl(
 ) -> tuple[tuple[LabelPlan, ...], str]:
     """CL: the categories of one question, one that the project knows where its categories cover the labels."""
     questions = AnnotationType.objects.filter(project=project, training_type=training_type).order_by("pk")
+    named = clean_code(reading.question)
+    if named:
+        questions = questions.filter(code=named)
     for question in questions:
         codes = categories_by_label(question)
         if all(label in codes for label in reading.labels):
@@ -260,7 +295,7 @@ def _propose_cl(
         code = free_code(clean_code(label) or f"category_{number}", used.__contains__)
         used.add(code)
         labels.append(LabelPlan(label, counts[label], code))
-    return tuple(labels), _free_type_code(project, clean_code(name) or "QUESTION")
+    return tuple(labels), _free_type_code(project, named or clean_code(name) or "QUESTION", options)
 
 
 def categories_by_label(question: AnnotationType) -> dict[str, str]:
@@ -269,5 +304,6 @@ def categories_by_label(question: AnnotationType) -> dict[str, str]:
     return dict(rows) | {code: code for _name, code in rows}
 
 
-def _free_type_code(project: Project, wanted: str) -> str:
-    return free_code(wanted, lambda code: AnnotationType.objects.filter(project=project, code=code).exists())
+def _free_type_code(project: Project, wanted: str, options: Options) -> str:
+    types = AnnotationType.objects.filter(project=project)
+    return free_code(wanted, lambda code: code in options.reserved or types.filter(code=code).exists())

@@ -9,6 +9,7 @@ from typing import Any
 from django.utils.translation import gettext as _
 
 from datasets_app import formats
+from datasets_app.formats import remarks
 from datasets_app.formats.safe_files import UnreadableFile
 from datasets_app.formats.source import Source
 from datasets_app.parts import group, plan_problems
@@ -27,7 +28,8 @@ def with_unreadable(source: Source, reading: Reading) -> Reading:
     found = [Problem(image.path, "not_an_image") for image in reading.images if not _has_size(source, image.path)]
     if len(found) == len(reading.images):
         raise ImportRefused(("images", _("None of the %(count)d images can be read.") % {"count": len(found)}))
-    return replace(reading, problems=(*reading.problems, *(one for one in found if one.path not in known)))
+    more = (*(one for one in found if one.path not in known), *remarks.of_files(source))
+    return replace(reading, problems=(*reading.problems, *more))
 
 
 def of(source: Source, reading: Reading, plan: Plan) -> dict[str, Any]:
@@ -47,7 +49,10 @@ def of(source: Source, reading: Reading, plan: Plan) -> dict[str, Any]:
         "missing": sum(problem.code == "image_missing" for problem in reading.problems),
         "shapes": dict(shape_counts(reading)),
         "splits": dict(Counter(part.record.split for part in parts.parts)),
-        "training_types": [str(kind) for kind in possible_types(reading)],
+        "training_types": list(
+            dict.fromkeys(str(kind) for one in (reading, *reading.also) for kind in possible_types(one))
+        ),
+        "with_meta": sum(bool(image.meta) for image in reading.images),
         "problems": [asdict(one) | {"sentence": ""} for one in grouped(problems)],
         "first": _first(source, [part.record for part in parts.parts]),
     }

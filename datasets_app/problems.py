@@ -20,7 +20,21 @@ PROBLEMS: dict[str, str | Promise] = {
     "broken_image": gettext_lazy("The picture is damaged and was left out. Save it anew and import it again."),
     "empty_file": gettext_lazy("The file is empty and was left out."),
     "not_an_image": gettext_lazy("The file is no PNG, JPEG, BMP, TIFF or WebP picture and was left out."),
-    "too_many_pixels": gettext_lazy("The picture has more than 200 million pixels and was left out."),
+    "too_many_pixels": gettext_lazy("The picture has more pixels than this installation takes and was left out."),
+    "cut_off": gettext_lazy("The picture seems to be cut off. It is left out if it cannot be decoded."),
+    "same_picture": gettext_lazy("The same picture is there under another name too; both are kept."),
+    "same_name": gettext_lazy("Two pictures of one name lie in different folders; both are kept, with their folders."),
+    "extension_lies": gettext_lazy("The picture is of another kind than its name says; its content counts."),
+    "deep_pixels": gettext_lazy("The picture has 16 bits a pixel or more: it is shown stretched, and kept as it is."),
+    "cmyk": gettext_lazy("The picture has the colours of print (CMYK). Check that they look right."),
+    "palette": gettext_lazy("The picture has a palette of colours; it is read as the colours they stand for."),
+    "alpha": gettext_lazy("The picture is partly transparent; it is shown on white."),
+    "turned": gettext_lazy("The picture is turned by its EXIF data. Check that the labels lie right."),
+    "system_file": gettext_lazy("The file is of the system it was packed on (as ._ files of macOS) and was left out."),
+    "extra_file": gettext_lazy("The file is neither a picture nor an annotation and was left out."),
+    "label_twice": gettext_lazy(
+        "Labels differ only in capitals, spaces or signs. If they are one class, let them become the same."
+    ),
     "unreadable_image": gettext_lazy("The picture cannot be read."),
     "bad_name": gettext_lazy(
         "The file name is too long or holds characters that cannot be shown; the picture was left out."
@@ -34,6 +48,23 @@ PROBLEMS: dict[str, str | Promise] = {
     "image_twice": gettext_lazy("Two annotation files describe the same image; the second was not read."),
     "ambiguous_name": gettext_lazy("Several images have the name that is given; none was taken."),
     "size_differs": gettext_lazy("The stated size of the image is not its real one. Check that the labels lie right."),
+    "unknown_image": gettext_lazy("A label of an image that is not listed was left out."),
+    "unknown_category": gettext_lazy("A label of a class that is not listed was left out."),
+    "bad_entry": gettext_lazy("An entry that cannot be understood was left out."),
+    "bad_row": gettext_lazy("A row that cannot be understood was left out."),
+    "two_categories": gettext_lazy("An image has two categories; the first one counts."),
+    # masks
+    "multi_part": gettext_lazy("A label of several parts became a polygon for each."),
+    "mask_holes": gettext_lazy("A mask has holes: its polygon covers them."),
+    "mask_missing": gettext_lazy("A label was left out, because its mask is not there."),
+    "empty_mask": gettext_lazy("A label was left out, because its mask is empty."),
+    "bad_mask": gettext_lazy("A label was left out, because its mask cannot be read."),
+    "mask_too_large": gettext_lazy("A label was left out, because its mask is too large."),
+    "mask_too_complex": gettext_lazy("A label was left out, because its mask has too many corners: it is noise."),
+    # meta data
+    "meta_ignored": gettext_lazy("The table of meta data was not read."),
+    "bad_meta": gettext_lazy("A row of meta data that cannot be kept was left out."),
+    "two_metas": gettext_lazy("An image has two rows of meta data; the first one counts."),
     # shapes
     "bad_coordinates": gettext_lazy("A shape has coordinates that are no numbers and was left out."),
     "bad_shape": gettext_lazy("A shape cannot be understood and was left out."),
@@ -77,6 +108,8 @@ REFUSALS: dict[str, str | Promise] = archive_words.WORDS | {
     "split_columns": gettext_lazy(
         "The split file needs a column for the file and one for the split (train, val, test)."
     ),
+    "meta_columns": gettext_lazy("The file of meta data needs a column for the file and at least one other."),
+    "meta_unreadable": gettext_lazy("The file of meta data cannot be read as CSV."),
     "split_unreadable": gettext_lazy("The split file cannot be read as CSV."),
 }
 

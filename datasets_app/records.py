@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 Point = tuple[float, float]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Shape:
     """One labelled region of an image."""
 
@@ -21,9 +21,10 @@ class Shape:
     score: float | None = None  # 0..1, only of generated shapes
     is_generated: bool = False
     is_roi: bool = False  # a region of interest, not a label
+    verdict: bool | None = None  # RC: whether the region has what the label names; None where nobody judged
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class ImageRecord:
     """What an annotation source says of one image."""
 
@@ -32,9 +33,10 @@ class ImageRecord:
     shapes: tuple[Shape, ...] = ()
     labelled: bool = False  # someone looked at it: labelled without shapes is a real, empty sample
     split: str = ""  # "train", "val", "test" or "" where the source does not say
+    meta: dict[str, str] = field(default_factory=dict)  # what a table of meta data says of it
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Problem:
     """Something a reader met and did not swallow."""
 
@@ -53,6 +55,13 @@ class Reading:
     problems: tuple[Problem, ...] = ()
     is_classification: bool = False  # the labels are categories of the whole image (CL), not shapes
     notes: dict[str, str] = field(default_factory=dict)  # tool and version, where the source names them
+    question: str = ""  # the code of the annotation type that the categories answer, where the source names it
+    also: tuple[Reading, ...] = ()  # what the source says of the same images for other training types
+
+    @property
+    def is_judged(self) -> bool:
+        """Whether its regions carry verdicts: RC, where a label names what is inspected."""
+        return any(shape.verdict is not None for image in self.images for shape in image.shapes)
 
 
 class FormatError(Exception):

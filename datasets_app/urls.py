@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from datasets_app import views, views_files, views_import, views_review
+from datasets_app import views, views_export, views_files, views_import, views_review
 
 app_name = "datasets"
 urlpatterns = [
@@ -17,6 +17,8 @@ urlpatterns = [
     path("<int:pk>/", views.detail, name="detail"),
     path("<int:pk>/edit/", views.edit, name="edit"),
     path("<int:pk>/delete/", views.delete, name="delete"),
+    path("<int:pk>/export/", views_export.export, name="export"),
+    path("<int:pk>/export/<int:job>.zip", views_export.download, name="export_download"),
     path("<int:pk>/images/<int:image>/", views.image_page, name="image"),
     path("<int:pk>/review/", views_review.review, name="review"),
     path("<int:pk>/review/undo/", views_review.undo, name="review_undo"),

@@ -33,6 +33,7 @@ def upload(request: HttpRequest, project: Project) -> HttpResponseBase:
                 form.cleaned_data["images"],
                 form.upload("annotations"),
                 form.upload("split_file"),
+                form.upload("meta_file"),
             )
             return redirect("datasets:preview", project.code, draft.pk)
         except ImportRefused as error:
@@ -103,6 +104,7 @@ def _preview_context(draft: ImportDraft, plan: Plan, faults: dict[str, list[str]
         "plan": plan,
         "found": found,
         "format_title": FORMATS[found["format"]].TITLE,
+        "also": [one | {"title": TrainingType(one["training_type"]).label} for one in found.get("also", [])],
         "names": [(name, found["splits"][split]) for split, name in plan.dataset_names(found["splits"]).items()],
         "training_types": [(kind, TrainingType(kind).label) for kind in found["training_types"]],
         "training_type": TrainingType(plan.training_type).label if plan.training_type else "",

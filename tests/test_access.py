@@ -17,6 +17,7 @@ from django.urls import URLPattern, URLResolver, get_resolver, reverse
 from django.utils import timezone
 from PIL import Image as Picture
 
+from datasets_app.export_jobs import Export
 from datasets_app.models import Blob, Dataset, Image
 from jobs import runfolder
 from jobs.models import Job, State
@@ -105,6 +106,8 @@ EXPECTED = {
     "datasets:detail": read(),
     "datasets:edit": post(Role.LABELLER),
     "datasets:delete": post(Role.LABELLER),
+    "datasets:export": form(Role.LABELLER),
+    "datasets:export_download": read(Role.LABELLER),
     "datasets:image": read(),
     "datasets:review": read(Role.LABELLER),
     "datasets:review_decide": post(Role.LABELLER),
@@ -198,6 +201,10 @@ class World:
             started_at=timezone.now(), reason="best",
         )  # fmt: skip
         self._write(self.export.path)
+        self.dataset_export = self._job("export_dataset")
+        self.dataset_export.args = {"dataset": self.dataset.pk, "name": "front", "format": "coco", "training_type": ""}
+        self.dataset_export.save()
+        self._write(Export(self.dataset_export).path)
         self.notice = Subscription.objects.create(
             project=project, user=bob, channel="webhook", url="https://127.0.0.1/"
         )
@@ -221,7 +228,7 @@ class World:
                 "pk": self.model.pk, "name": "model.json", "draft": self.model_draft.pk, "repair": "half_batch",
             },
             "sweeps": {"pk": self.sweep.pk},
-            "datasets": {"pk": self.dataset.pk, "image": self.image.pk, "number": 0},
+            "datasets": {"pk": self.dataset.pk, "image": self.image.pk, "number": 0, "job": self.dataset_export.pk},
             "projects": {"pk": self.project.memberships.get(user=self.bob).pk},
             "validations": {
                 "pk": self.validation.pk, "model": self.model.pk, "image": self.image.pk, "name": "summary.csv",

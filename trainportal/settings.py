@@ -59,6 +59,11 @@ NOTIFY_BACKOFF = env.float("TRAINPORTAL_NOTIFY_BACKOFF", 30.0)  # seconds to the
 
 # --- limits ---------------------------------------------------------------------------------------------------------
 UPLOAD_LIMIT = env.int("TRAINPORTAL_UPLOAD_LIMIT", 20 * 1024**3)  # bytes of one uploaded archive
+ARCHIVE_ENTRIES = env.int("TRAINPORTAL_ARCHIVE_ENTRIES", 1_000_000)  # files in an archive
+ARCHIVE_BYTES = env.int("TRAINPORTAL_ARCHIVE_BYTES", 100 * 1024**3)  # of all its files together
+ARCHIVE_FILE_BYTES = env.int("TRAINPORTAL_ARCHIVE_FILE_BYTES", 10 * 1024**3)  # of one of them
+ARCHIVE_RATIO = env.float("TRAINPORTAL_ARCHIVE_RATIO", 200.0)  # unpacked to packed size, from 1 MB on
+IMAGE_PIXELS = env.int("TRAINPORTAL_IMAGE_PIXELS", 200_000_000)  # of one picture
 ETC_LIMIT = env.int("TRAINPORTAL_ETC_LIMIT", 100 * 1024**2)  # bytes of the extra files of one training
 SWEEP_LIMIT = env.int("TRAINPORTAL_SWEEP_LIMIT", 100)  # trainings that one form may start
 TRAINPORTAL_DOCTOR_LIMIT = env.float("TRAINPORTAL_DOCTOR_LIMIT", 600.0)  # seconds of one run that tries a kernel

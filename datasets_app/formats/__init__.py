@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
 
-from datasets_app.formats import coco, folders, labelme_json, voc
+from datasets_app.formats import coco, folders, labelme_json, labelme_xml, original, remarks, voc, yolo
 from datasets_app.formats.candidate import Candidate
 from datasets_app.formats.kinds import TITLES
 from datasets_app.formats.safe_files import UnreadableFile
 from datasets_app.formats.source import Source
 from datasets_app.records import FormatError, Problem, Reading
 
-FORMATS = {module.NAME: module for module in (coco, folders, labelme_json, voc)}
+FORMATS = {module.NAME: module for module in (coco, folders, labelme_json, labelme_xml, original, voc, yolo)}
 __all__ = ["FORMATS", "Candidate", "Source", "detect", "read"]
 
-# In this order when several formats would read as many files: one COCO file says as much as a file an image.
-_PREFERENCE = (coco.NAME, labelme_json.NAME, voc.NAME, folders.NAME)
+# The first that fits is taken. The old layout goes first, as it reads files of other formats with its own; one COCO
+# file says as much as a file an image; every picture fits the last.
+_PREFERENCE = (
+    *(original.NAME, coco.NAME, labelme_json.NAME, labelme_xml.NAME, voc.NAME, yolo.NAME),
+    folders.NAME,
+)
 _LISTED = 5  # names in a message
 
 
@@ -33,7 +38,15 @@ def read(source: Source, format: str | None = None) -> Reading:
         reading = FORMATS[name].read(source)
     except UnreadableFile as error:  # it was readable a moment ago, when it was recognised
         raise FormatError(f"A file changed while it was read: {error}", "unreadable_file") from None
-    return replace(reading, problems=(*reading.problems, *_unread(source, name)))
+    return replace(reading, problems=(*reading.problems, *_unread(source, name), *_remarks(source, reading)))
+
+
+def _remarks(source: Source, reading: Reading) -> Iterator[Problem]:
+    """What is odd whatever the format is."""
+    yield from remarks.of_names(source)
+    yield from remarks.of_pictures(source)
+    for one in (reading, *reading.also):
+        yield from remarks.of_labels(one.labels)
 
 
 def _require_images(source: Source) -> None:
@@ -84,7 +97,7 @@ def _unread(source: Source, name: str) -> list[Problem]:
     problems = [Problem(path, "unreadable_file", reason) for path, reason in source.kinds.unreadable.items()]
     for kind, paths in source.kinds.by_kind.items():
         title = FORMATS[kind].TITLE if kind in FORMATS else TITLES.get(kind, "")
-        if kind != name and title:
+        if kind != name and title and kind not in getattr(FORMATS[name], "ALSO", ()):
             problems.append(Problem(paths[0], "ignored_file", f"{title}, {len(paths)} files"))
     unknown = [path for path in source.kinds.of("") if path.lower().endswith((".json", ".xml"))]
     return problems + [Problem(path, "ignored_file", "no known annotation format") for path in unknown]

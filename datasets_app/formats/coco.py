@@ -5,15 +5,16 @@ from __future__ import annotations
 import posixpath
 import re
 from collections.abc import Hashable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
+from datasets_app.formats import masks
 from datasets_app.formats.candidate import Candidate
 from datasets_app.formats.collect import Collector, Entry
 from datasets_app.formats.geometry import BadShape, number
-from datasets_app.formats.safe_files import read_json
 from datasets_app.formats.source import Source, clean_name
 from datasets_app.formats.splits import split_in
+from datasets_app.formats.verdicts import verdict_of
 from datasets_app.records import Point, Reading, Shape
 from kernels_app.contract.files import is_text
 
@@ -28,11 +29,11 @@ def match(source: Source) -> Candidate:
 
 
 def read(source: Source) -> Reading:
-    """Polygons, and boxes where an annotation has no polygon; a run-length mask becomes its box, counted."""
+    """Polygons (also of run-length masks, a shape a part), and boxes where an annotation has no segmentation."""
     collector, names, entries = Collector(source), _Names(), []
     notes: dict[str, str] = {}
     for path in source.kinds.of(NAME):
-        document = read_json(source.annotation_path(path))
+        document = source.take_json(path)
         file = _File(path, collector, names)
         entries += file.entries(document)
         notes = notes or _notes(document)
@@ -104,20 +105,29 @@ class _File:
         else:
             self.names.used.add(self.categories[category])
             where += f" of {str(images[image].get('file_name'))[:100]}"
-            shapes[image] += self._shapes(annotation, self.categories[category], where)
+            found = self._shapes(annotation, self.categories[category], where)
+            shapes[image] += _judged(found, verdict_of(annotation.get("attributes")))
 
     def _shapes(self, annotation: dict, label: str, where: str) -> list[Shape]:
         segmentation = annotation.get("segmentation")
         if isinstance(segmentation, list) and segmentation:
             return self._polygons(segmentation, label, where)
+        if isinstance(segmentation, dict) and segmentation:
+            return self._mask(segmentation, label, where)
         try:
-            shape = Shape(label, "rectangle", _box(annotation.get("bbox")))
+            return [Shape(label, "rectangle", _box(annotation.get("bbox")))]
         except BadShape as error:
             self._problem(error.code, where)
             return []
-        if isinstance(segmentation, dict):
-            self._problem("rle_as_box", where)
-        return [shape]
+
+    def _mask(self, mask: dict[str, Any], label: str, where: str) -> list[Shape]:
+        try:
+            found = masks.of_run_lengths(mask)
+        except BadShape as error:
+            self._problem(error.code, where)
+            return []
+        self.collector.mask_problems(self.path, where, found)
+        return [Shape(label, "polygon", polygon) for polygon in found.polygons]
 
     def _polygons(self, segmentation: list[Any], label: str, where: str) -> list[Shape]:
         """One shape a part."""
@@ -142,8 +152,10 @@ class _File:
         return Entry(self.path, tuple(self._file_names(folder, name)), tuple(shapes), _size(image), split, key)
 
     def _file_names(self, folder: str, name: str) -> Iterator[str]:
-        """Beside the JSON, as stated, or in a folder called as the JSON's end (instances_train2017 -> train2017)."""
+        """Beside the JSON, in `images` beside its folder, as stated, or in a folder called as the JSON's end
+        (instances_train2017 -> train2017)."""
         yield posixpath.join(folder, name)
+        yield posixpath.join(posixpath.dirname(folder), "images", name)
         yield name
         token = re.split(r"[_.]", posixpath.splitext(posixpath.basename(self.path))[0])[-1]
         yield posixpath.join(token, name)
@@ -159,6 +171,10 @@ class _File:
 
     def _problem(self, code: str, detail: str) -> None:
         self.collector.problem(self.path, code, detail)
+
+
+def _judged(shapes: list[Shape], verdict: bool | None) -> list[Shape]:
+    return shapes if verdict is None else [replace(shape, verdict=verdict) for shape in shapes]
 
 
 def _id(entry: dict[str, Any], key: str = "id") -> Hashable:

@@ -6,12 +6,15 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 
 from datasets_app.formats.geometry import BadShape, fit
+from datasets_app.formats.masks import Outlines
 from datasets_app.formats.safe_files import UnreadableFile
 from datasets_app.formats.source import Lookup, Source
-from datasets_app.records import ImageRecord, Problem, Reading, Shape
+from datasets_app.records import ImageRecord, Point, Problem, Reading, Shape
+
+Identity = tuple[str, str, tuple[Point, ...], bool, bool | None]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Entry:
     """What one annotation file states of one image, before anything was looked up."""
 
@@ -21,6 +24,7 @@ class Entry:
     size: tuple[float, float] | None = None  # stated width and height in pixels
     split: str = ""
     key: str = ""  # entries with the same key speak of the same image; "" is the file
+    is_relative: bool = False  # points are fractions of the image's width and height, not pixels
 
 
 @dataclass
@@ -35,12 +39,24 @@ class Collector:
     def problem(self, path: str, code: str, detail: str = "") -> None:
         self.problems.append(Problem(path, code, detail))
 
+    def mask_problems(self, path: str, where: str, found: Outlines) -> None:
+        """What a mask holds and polygons do not."""
+        if len(found.polygons) > 1:
+            self.problem(path, "multi_part", f"{where}: {len(found.polygons)} parts")
+        if found.holes:
+            self.problem(path, "mask_holes", f"{where}: {found.holes} holes")
+
     def add(self, entries: Iterable[Entry]) -> None:
         """Give each entry its image and keep the shapes that hold."""
         kept = list(entries)
         for entry, image in zip(kept, self._resolve(kept), strict=True):
             if image:
                 self._label(image, entry)
+
+    def take(self, shapes: dict[str, list[Shape]]) -> None:
+        """The same for shapes of images that were found already."""
+        for image, found in shapes.items():
+            self._label(image, Entry(image, (image,), tuple(found)))
 
     def set_split(self, image: str, split: str, path: str) -> None:
         """The first statement counts; a second, different one is a problem of the file `path`."""
@@ -82,11 +98,12 @@ class Collector:
                 return image
         return None
 
-    def _lookups(self, entry: Entry) -> list[Lookup]:
-        return [self.source.lookup(name, near=entry.file) for name in entry.names]
+    def _lookups(self, entry: Entry) -> Iterator[Lookup]:
+        """One after the other: most images are found under the first name or two."""
+        return (self.source.lookup(name, near=entry.file) for name in entry.names)
 
     def _report_unfound(self, entry: Entry) -> None:
-        lookups, stated = self._lookups(entry), entry.names[0] if entry.names else ""
+        lookups, stated = list(self._lookups(entry)), entry.names[0] if entry.names else ""
         ambiguous = [lookup.candidates for lookup in lookups if lookup.candidates]
         taken = [lookup.image for lookup in lookups if lookup.image]
         if taken:
@@ -108,10 +125,12 @@ class Collector:
         self.set_split(image, entry.split, entry.file)
         kept = self.shapes.setdefault(image, [])
         seen = {_identity(shape) for shape in kept}
-        for shape in entry.shapes:
+        for shape in _in_pixels(entry.shapes, size) if entry.is_relative else entry.shapes:
             self._add_shape(image, shape, size, kept, seen)
 
-    def _add_shape(self, image: str, shape: Shape, size: tuple[int, int], kept: list[Shape], seen: set[Shape]) -> None:
+    def _add_shape(
+        self, image: str, shape: Shape, size: tuple[int, int], kept: list[Shape], seen: set[Identity]
+    ) -> None:
         try:
             fitted, cut = fit(shape, size)
         except BadShape as error:
@@ -119,16 +138,22 @@ class Collector:
             return
         if cut:
             self.problem(image, "clipped", describe(shape))
-        if _identity(fitted) in seen:
+        identity = _identity(fitted)
+        if identity in seen:
             self.problem(image, "duplicate_shape", describe(shape))
             return
-        seen.add(_identity(fitted))
+        seen.add(identity)
         kept.append(fitted)
 
 
-def _identity(shape: Shape) -> Shape:
+def _in_pixels(shapes: Iterable[Shape], size: tuple[int, int]) -> Iterator[Shape]:
+    width, height = size
+    return (replace(shape, points=tuple((x * width, y * height) for x, y in shape.points)) for shape in shapes)
+
+
+def _identity(shape: Shape) -> Identity:
     """What makes two shapes the same: a score does not."""
-    return replace(shape, score=None, is_generated=False)
+    return shape.label, shape.kind, shape.points, shape.is_roi, shape.verdict
 
 
 def describe(shape: Shape) -> str:

@@ -24,6 +24,8 @@ class BadShape(Exception):
 
 def number(value: Any) -> float:
     """A number that a pixel can have, also when written as text; raises BadShape."""
+    if type(value) is float and abs(value) <= MAX_COORDINATE:  # what nearly all of them are
+        return value
     if isinstance(value, bool) or not isinstance(value, int | float | str):
         raise BadShape("bad_coordinates")
     try:
@@ -58,7 +60,7 @@ def circle(centre: Point, rim: Point) -> tuple[Point, ...]:
 def fit(shape: Shape, size: tuple[int, int]) -> tuple[Shape, bool]:
     """The shape inside an image of `size` (width, height), and whether a part was cut off; raises BadShape."""
     _check_size(shape)
-    (left, top), (right, bottom) = bounds(shape.points)
+    (left, top), (right, bottom) = shape.points if shape.kind == "rectangle" else bounds(shape.points)
     width, height = size
     if right <= 0 or bottom <= 0 or left >= width or top >= height:
         raise BadShape("outside_image")

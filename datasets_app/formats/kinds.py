@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 from xml.etree.ElementTree import Element
 
-from datasets_app.formats.safe_files import UnreadableFile, read_json, read_xml
+from datasets_app.formats.safe_files import UnreadableFile, read_json, read_xml, read_yaml
 
 # What a file that is not read gets called in messages; the kinds that are read are named by their modules.
 TITLES = {
@@ -20,11 +20,10 @@ TITLES = {
     "cvat": "CVAT XML",
     "via": "VIA (VGG Image Annotator)",
     "createml": "CreateML",
-    "yolo": "YOLO",
-    "labelme_xml": "LabelMe XML",
+    "yolo_pose": "YOLO key points (pose)",
 }
 _YOLO_ROW = re.compile(r"\d+(\s+[-+]?[\d.]+(e[-+]?\d+)?){4,}", re.IGNORECASE)
-_YOLO_NAMES = frozenset({"obj.data", "obj.names", "data.yaml", "data.yml"})
+_CLASS_LISTS = (".data", ".names", ".yaml", ".yml")
 _HEAD_BYTES = 65536
 _HEAD = 50  # entries that are looked at, of a list or of a kind of small file: enough to tell, cheap on a large set
 
@@ -40,27 +39,38 @@ class Kinds:
         return self.by_kind.get(kind, ())
 
 
-def sort_kinds(files: Iterable[tuple[str, Path]]) -> Kinds:
-    """Look into each file, given as its relative name and where it is."""
+def sort_kinds(files: Iterable[tuple[str, Path]], large: dict[str, Any]) -> Kinds:
+    """Look into each file, given as its relative name and where it is. What was parsed of COCO goes into `large`."""
     by_kind: dict[str, list[str]] = {}
     unreadable: dict[str, str] = {}
     for name, path in files:
         try:
-            by_kind.setdefault(kind_of(path), []).append(name)
+            kind, content = look_into(path)
+            by_kind.setdefault(kind, []).append(name)
+            if kind == "coco":
+                large[name] = content
         except UnreadableFile as error:
             unreadable[name] = str(error)
     return Kinds({kind: tuple(names) for kind, names in by_kind.items()}, unreadable)
 
 
+def look_into(path: Path) -> tuple[str, Any]:
+    """The kind of one file, and what a JSON holds; raises UnreadableFile."""
+    if path.suffix.lower() != ".json":
+        return kind_of(path), None
+    content = read_json(path)
+    return json_kind(content), content
+
+
 def kind_of(path: Path) -> str:
-    """The kind of one file; raises UnreadableFile for JSON and XML that is none."""
+    """The kind of a file that is no JSON; raises UnreadableFile for XML or YAML that is none."""
     suffix = path.suffix.lower()
-    if suffix == ".json":
-        return json_kind(read_json(path))
     if suffix == ".xml":
         return xml_kind(read_xml(path))
-    if path.name.lower() in _YOLO_NAMES:
-        return "yolo"
+    if suffix in _CLASS_LISTS:
+        return _class_list_kind(path, suffix)
+    if suffix == ".cat":
+        return "original"
     return _text_kind(path) if suffix in (".txt", ".csv") else ""
 
 
@@ -111,8 +121,18 @@ def xml_kind(root: Element) -> str:
     return "labelme_xml" if any(root.find(mark) is not None for mark in marks) else "voc"
 
 
+def _class_list_kind(path: Path, suffix: str) -> str:
+    """What names the classes of YOLO; a YAML file of something else is none."""
+    if suffix in (".data", ".names"):
+        return "yolo_names"
+    found = read_yaml(path)
+    if not isinstance(found, dict) or not isinstance(found.get("names"), dict | list):
+        return ""
+    return "yolo_pose" if "kpt_shape" in found else "yolo_names"
+
+
 def _text_kind(path: Path) -> str:
-    """YOLO rows and VIA's table; the first lines tell."""
+    """YOLO rows and VIA's table; the first lines tell. One row that is none does not make it another format."""
     with path.open("rb") as file:
         head = file.read(_HEAD_BYTES).decode("utf-8", "replace")
     lines = [line.strip() for line in head.splitlines()[:_HEAD]]
@@ -120,4 +140,5 @@ def _text_kind(path: Path) -> str:
         columns = lines[0].split(",") if lines else []
         return "via" if {"region_shape_attributes", "region_attributes"} <= set(columns) else ""
     filled = [line for line in lines if line]
-    return "yolo" if filled and all(_YOLO_ROW.fullmatch(line) for line in filled) else ""
+    rows = sum(_YOLO_ROW.fullmatch(line) is not None for line in filled)
+    return "yolo" if rows and rows > len(filled) / 2 else ""

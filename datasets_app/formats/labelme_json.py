@@ -10,6 +10,7 @@ from datasets_app.formats.collect import Collector, Entry
 from datasets_app.formats.geometry import BadShape, bounds, circle, number, points
 from datasets_app.formats.safe_files import read_json
 from datasets_app.formats.source import Source
+from datasets_app.formats.verdicts import verdict_of
 from datasets_app.records import Point, Reading, Shape
 from kernels_app.contract.files import is_text
 
@@ -85,7 +86,8 @@ def _shape(raw: Any) -> Shape:
     if not is_text(label):
         raise BadShape("bad_label")
     generated = bool(raw.get("isgenerated"))
-    return Shape(label, kind, corners, score=_score(raw), is_generated=generated, is_roi=is_roi)
+    verdict = verdict_of(raw.get("flags"))
+    return Shape(label, kind, corners, _score(raw), is_generated=generated, is_roi=is_roi, verdict=verdict)
 
 
 def _outline(kind: Any, values: Any) -> tuple[str, tuple[Point, ...]]:

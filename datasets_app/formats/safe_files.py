@@ -1,4 +1,5 @@
-"""Read JSON and XML that strangers wrote: bounded in size, and every failure is one exception with a plain message."""
+"""Read JSON, XML and YAML that strangers wrote: bounded in size, and every failure is one exception with a plain
+message."""
 
 from __future__ import annotations
 
@@ -7,10 +8,15 @@ from pathlib import Path
 from typing import Any, NoReturn
 from xml.etree.ElementTree import Element, ParseError
 
+import yaml
 from defusedxml import ElementTree
 from defusedxml.common import DefusedXmlException
 
+MAX_YAML = 2 * 2**20  # bytes; a list of classes is small, and the parser slow
 MAX_BYTES = 200 * 2**20  # a COCO file of this size holds about a million polygons
+
+
+_YAML = getattr(yaml, "CBaseLoader", yaml.BaseLoader)  # scalars stay text, and nothing is merged or copied
 
 
 class UnreadableFile(Exception):
@@ -41,6 +47,18 @@ def read_xml(path: Path) -> Element:
         raise UnreadableFile("XML with entities is refused") from None
     except (ValueError, LookupError, RecursionError) as error:  # e.g. an encoding that the parser does not know
         raise UnreadableFile(f"no XML ({error})") from None
+
+
+def read_yaml(path: Path) -> Any:
+    """YAML as mappings, lists and texts: a number or a date is the text that stands there. Raises UnreadableFile."""
+    read_bytes(path, MAX_YAML)
+    try:
+        return yaml.load(read_text(path), Loader=_YAML)  # noqa: S506 (a BaseLoader makes no objects)
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        raise UnreadableFile(f"line {mark.line + 1 if mark else 1}: no YAML") from None
+    except (RecursionError, ValueError, TypeError) as error:  # e.g. a key that is a list
+        raise UnreadableFile(f"no YAML ({type(error).__name__})") from None
 
 
 def read_text(path: Path) -> str:

@@ -13,18 +13,20 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
-from PIL import Image
-
+from datasets_app.formats.headers import Header, read_header
 from datasets_app.formats.kinds import Kinds, sort_kinds
-from datasets_app.formats.safe_files import UnreadableFile
+from datasets_app.formats.safe_files import UnreadableFile, read_json
 
 IMAGE_SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp"})
-PILLOW_FORMATS = ("PNG", "JPEG", "BMP", "TIFF", "WEBP")
-ANNOTATION_SUFFIXES = frozenset({".json", ".xml", ".csv", ".txt", ".yaml", ".yml", ".data", ".names"})
+ANNOTATION_SUFFIXES = frozenset({".json", ".xml", ".csv", ".txt", ".yaml", ".yml", ".data", ".names", ".cat"})
+LAYOUTS = ("images", "JPEGImages", "obj_train_data")  # folders that formats keep all images in, and do not name
 _JUNK = frozenset({"__macosx", "thumbs.db", "desktop.ini"})
 _MASK_FOLDERS = ("segmentationclass", "segmentationobject")  # VOC's pixel masks: PNG files, but no pictures
-_ORIENTATION = 0x0112  # EXIF tag; 5 to 8 are turned by 90 degrees
+_LABELME_FOLDERS = frozenset(
+    {"masks", "scribbles"}
+)  # the same of LabelMe; without its XML such a folder may hold pictures
 
 
 @dataclass(frozen=True)
@@ -46,24 +48,33 @@ class Source:
     @cached_property
     def images(self) -> tuple[str, ...]:
         """Sorted paths relative to `images_root`, "/" between parts."""
-        return tuple(name for name in self._image_files if not _is_mask(name))
+        return tuple(name for name in self._image_files if not self._is_mask(name))
 
     @cached_property
     def masks(self) -> tuple[str, ...]:
         """Image files that hold pixel masks."""
-        return tuple(name for name in self._image_files if _is_mask(name))
+        return tuple(name for name in self._image_files if self._is_mask(name))
 
     @cached_property
     def annotations(self) -> tuple[str, ...]:
         """Sorted paths of files that may describe images, relative to where `annotation_path` looks."""
         if self.annotations_root is None:
             return tuple(name for name in self._files if _suffix(name) in ANNOTATION_SUFFIXES)
-        return tuple(name for name in _walk(self.annotations_root) if _suffix(name) in ANNOTATION_SUFFIXES)
+        found = (name for name in _walk(self.annotations_root) if not any(map(_is_junk, name.split("/"))))
+        return tuple(name for name in found if _suffix(name) in ANNOTATION_SUFFIXES)
 
     @cached_property
     def kinds(self) -> Kinds:
         """The annotation files by what is in them."""
-        return sort_kinds((name, self.annotation_path(name)) for name in self.annotations)
+        return sort_kinds(((name, self.annotation_path(name)) for name in self.annotations), self._large)
+
+    @cached_property
+    def _large(self) -> dict[str, Any]:
+        return {}
+
+    def take_json(self, name: str) -> Any:
+        """The content of a JSON file; of a large one what was parsed to tell its kind, once. Raises UnreadableFile."""
+        return self._large.pop(name) if name in self._large else read_json(self.annotation_path(name))
 
     def image_path(self, image: str) -> Path:
         return self.images_root / image
@@ -71,19 +82,41 @@ class Source:
     def annotation_path(self, name: str) -> Path:
         return (self.annotations_root or self.images_root) / name
 
+    def header(self, image: str) -> Header:
+        """What the picture's header says, read once; raises UnreadableFile."""
+        found = self._headers.get(image)
+        if found is None:
+            try:
+                found = read_header(self.image_path(image))
+            except Exception as error:  # Pillow's parsers raise nearly anything on a broken file
+                raise UnreadableFile(f"no readable image ({type(error).__name__})") from None
+            self._headers[image] = found
+        return found
+
     def size(self, image: str) -> tuple[int, int]:
         """(width, height) in pixels as the image is seen, from its header; raises UnreadableFile."""
-        try:
-            with Image.open(self.image_path(image), formats=PILLOW_FORMATS) as opened:
-                return _seen_size(opened)
-        except Exception as error:  # Pillow's parsers raise nearly anything on a broken file
-            raise UnreadableFile(f"no readable image ({type(error).__name__})") from None
+        return self.header(image)[:2]
+
+    @cached_property
+    def _headers(self) -> dict[str, Header]:
+        return {}
+
+    @cached_property
+    def twins(self) -> tuple[str, ...]:
+        """What systems leave beside the files of people: macOS's `._a.jpg`, Thumbs.db."""
+        return tuple(name for name in self._all_files if _is_twin(name))
+
+    @cached_property
+    def others(self) -> tuple[str, ...]:
+        """Files that are neither images nor annotations, nor say what the rest is."""
+        known = IMAGE_SUFFIXES | ANNOTATION_SUFFIXES | {".md"}
+        return tuple(name for name in self._files if _suffix(name) not in known and not _is_notice(name))
 
     def lookup(self, name: str, near: str = "") -> Lookup:
         """The image that `name` means; of several, the one in the folder of the annotation file `near`."""
         clean = clean_name(name)
-        if clean in self._exact:
-            return Lookup(clean, "exact")
+        if (there := self._in_place(clean)) is not None:
+            return there
         key = _key(clean)
         base = posixpath.basename(key)
         for how, table, wanted in (
@@ -95,9 +128,41 @@ class Source:
                 return _closest(table[wanted], key, _key(near), how)
         return Lookup()
 
+    def _in_place(self, clean: str) -> Lookup | None:
+        """The image of this very path, below the folder of a layout too; without its extension where that is one."""
+        places = [clean, *(f"{folder}/{clean}" for folder in LAYOUTS)]
+        if exact := next((place for place in places if place in self._exact), None):
+            return Lookup(exact, "exact")
+        found = [self._by_place.get(_key(place), []) for place in places if clean]
+        return next((Lookup(images[0], "stem") for images in found if len(images) == 1), None)
+
+    def is_stem(self, name: str) -> bool:
+        """Whether an image has this path without its extension."""
+        return _key(name) in self._by_place
+
+    @cached_property
+    def _by_place(self) -> Mapping[str, list[str]]:
+        """Images by their whole path without its extension."""
+        return _table(self.images, lambda key: posixpath.splitext(key)[0])
+
+    def mask(self, name: str, near: str = "") -> str | None:
+        """The mask of this name; of several, the one whose folders agree best with those of the file `near`."""
+        base = posixpath.basename(_key(clean_name(name)))
+        found = [mask for mask in self.masks if posixpath.basename(_key(mask)) == base]
+        return _closest(found, base, _key(near), "name").image if found else None
+
+    def _is_mask(self, name: str) -> bool:
+        folders = [part.casefold() for part in name.split("/")[:-1]]
+        of_labelme = bool(self.kinds.of("labelme_xml")) and not _LABELME_FOLDERS.isdisjoint(folders)
+        return of_labelme or any(folder.startswith(_MASK_FOLDERS) for folder in folders)
+
+    @cached_property
+    def _all_files(self) -> tuple[str, ...]:
+        return tuple(_walk(self.images_root))
+
     @cached_property
     def _files(self) -> tuple[str, ...]:
-        return tuple(_walk(self.images_root))
+        return tuple(name for name in self._all_files if not any(map(_is_junk, name.split("/"))))
 
     @cached_property
     def _image_files(self) -> tuple[str, ...]:
@@ -123,21 +188,26 @@ def clean_name(name: str) -> str:
 
 
 def _walk(root: Path) -> Iterator[str]:
-    """Plain files below `root`, sorted; links are not followed, hidden files and what systems leave are skipped."""
+    """Plain files below `root`, sorted; links are not followed."""
     found = []
-    for folder, subfolders, files in os.walk(root):
-        subfolders[:] = [name for name in subfolders if not _is_junk(name)]
+    for folder, _subfolders, files in os.walk(root):
         base = Path(folder)
-        found += [base / name for name in files if not _is_junk(name) and not (base / name).is_symlink()]
+        found += [base / name for name in files if not (base / name).is_symlink()]
     return iter(sorted(path.relative_to(root).as_posix() for path in found))
 
 
 def _is_junk(name: str) -> bool:
+    """Hidden files and what systems leave."""
     return name.startswith(".") or name.casefold() in _JUNK
 
 
-def _is_mask(name: str) -> bool:
-    return any(part.casefold().startswith(_MASK_FOLDERS) for part in name.split("/")[:-1])
+def _is_twin(name: str) -> bool:
+    *folders, last = name.casefold().split("/")
+    return last.startswith("._") or last in _JUNK or not _JUNK.isdisjoint(folders)
+
+
+def _is_notice(name: str) -> bool:
+    return posixpath.basename(name).casefold().startswith(("licen", "readme", "copying", "notice"))
 
 
 def _suffix(name: str) -> str:
@@ -177,12 +247,3 @@ def _agreeing(one: Iterable[str], other: Iterable[str]) -> int:
             break
         count += 1
     return count
-
-
-def _seen_size(image: Image.Image) -> tuple[int, int]:
-    """The size after EXIF rotation. PNG is asked only for what its header holds: the rest would decode the pixels."""
-    width, height = image.size
-    if image.format == "TIFF" or (image.format == "PNG" and "exif" not in image.info):
-        return width, height  # Pillow has turned the size of a TIFF already
-    turned = image.getexif().get(_ORIENTATION, 1) in (5, 6, 7, 8)
-    return (height, width) if turned else (width, height)

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from datasets_app.formats.safe_files import UnreadableFile, read_bytes
 from datasets_app.formats.source import Source
+from datasets_app.formats.tables import FILE_COLUMNS, cell, read_table
 from datasets_app.records import FormatError, Problem
 
 SPLIT_WORDS = {
@@ -21,7 +19,6 @@ SPLIT_WORDS = {
     "test": "test",
     "testing": "test",
 }
-_FILE_COLUMNS = ("file", "filename", "file_name", "image", "path")
 _SPLIT_COLUMNS = ("split", "set", "subset")
 _WORD = re.compile(rf"(?<![a-z])({'|'.join(sorted(SPLIT_WORDS, key=len, reverse=True))})(?![a-z])", re.IGNORECASE)
 
@@ -50,16 +47,11 @@ def split_in(path: str) -> str:
 
 def read_splits(path: Path, source: Source) -> Splits:
     """Read a CSV with a column for the file and one for the split; raises FormatError."""
-    reader = csv.reader(io.StringIO(_read(path)), delimiter=_delimiter(path))
-    try:
-        rows = list(reader)
-    except csv.Error as error:
-        raise FormatError(f"{path.name}: line {reader.line_num}: no CSV ({error})", "split_unreadable") from None
-    header = [cell.strip().lower() for cell in rows[0]] if rows else []
-    file_column, split_column = _column(header, _FILE_COLUMNS), _column(header, _SPLIT_COLUMNS)
+    table = read_table(path, "split_unreadable")
+    file_column, split_column = table.column(FILE_COLUMNS), table.column(_SPLIT_COLUMNS)
     if file_column is None or split_column is None:
-        raise FormatError(_expected(path.name, header), "split_columns")
-    return _assign(path.name, [(_cell(row, file_column), _cell(row, split_column)) for row in rows[1:]], source)
+        raise FormatError(_expected(table.name, table.header), "split_columns")
+    return _assign(table.name, [(cell(row, file_column), cell(row, split_column)) for row in table.rows], source)
 
 
 def _assign(name: str, rows: list[tuple[str, str]], source: Source) -> Splits:
@@ -79,38 +71,9 @@ def _assign(name: str, rows: list[tuple[str, str]], source: Source) -> Splits:
     return Splits(by_image, tuple(problems))
 
 
-def _read(path: Path) -> str:
-    """UTF-8, UTF-16 where it says so, else what a Korean Excel writes (cp949); raises FormatError."""
-    try:
-        data = read_bytes(path)
-    except UnreadableFile as error:
-        raise FormatError(f"{path.name}: {error}", "split_unreadable") from None
-    utf16 = data[:2] in (b"\xff\xfe", b"\xfe\xff")
-    for encoding in ("utf-16",) if utf16 else ("utf-8-sig", "cp949"):
-        try:
-            return data.decode(encoding)
-        except UnicodeDecodeError:
-            continue
-    raise FormatError(f"{path.name}: the text is not UTF-8", "split_unreadable")
-
-
-def _delimiter(path: Path) -> str:
-    """The one that the header uses most; Excel writes semicolons in some countries."""
-    header = _read(path).split("\n", 1)[0]
-    return max(",;\t", key=header.count)
-
-
-def _column(header: list[str], names: tuple[str, ...]) -> int | None:
-    return next((header.index(name) for name in names if name in header), None)
-
-
-def _cell(row: list[str], column: int) -> str:
-    return row[column].strip() if column < len(row) else ""
-
-
 def _expected(name: str, header: list[str]) -> str:
     found = ", ".join(filter(None, header))[:200] or "nothing"
     return (
-        f"{name}: expected a header with a file column ({', '.join(_FILE_COLUMNS)}) "
+        f"{name}: expected a header with a file column ({', '.join(FILE_COLUMNS)}) "
         f"and a split column ({', '.join(_SPLIT_COLUMNS)}), found {found}"
     )

@@ -14,6 +14,7 @@ from datasets_app.formats.geometry import BadShape, bounds, number
 from datasets_app.formats.safe_files import UnreadableFile, read_text, read_xml
 from datasets_app.formats.source import Source
 from datasets_app.formats.splits import split_of
+from datasets_app.formats.verdicts import verdict_of
 from datasets_app.records import Reading, Shape
 
 NAME = "voc"
@@ -87,7 +88,8 @@ def _shape(element: Element) -> Shape:
     label = _text(element, "name")
     if not label:
         raise BadShape("no_label")
-    return Shape(label, "rectangle", bounds(((left, top), (right, bottom))))
+    stated = {_text(one, "name"): _text(one, "value") for one in element.iterfind("attributes/attribute")}
+    return Shape(label, "rectangle", bounds(((left, top), (right, bottom))), verdict=verdict_of(stated))
 
 
 def _read_splits(source: Source, collector: Collector) -> None:

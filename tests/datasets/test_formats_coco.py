@@ -1,4 +1,5 @@
 import pytest
+from faster_coco_eval.core import mask as coco_masks
 
 from datasets_app.formats import read
 from datasets_app.records import FormatError
@@ -36,12 +37,23 @@ def test_several_parts_are_several_shapes_and_counted(folder):
     assert codes(reading) == ["multi_part"]
 
 
-@pytest.mark.parametrize("run_lengths", [[0, 20, 30], "52203"])
-def test_a_run_length_mask_becomes_its_box_and_is_counted(folder, run_lengths):
-    mask = {"counts": run_lengths, "size": [80, 100]}
+@pytest.mark.parametrize("is_compressed", [False, True])
+def test_a_run_length_mask_becomes_its_outline(folder, is_compressed):
+    mask = {"counts": [85, 2, 78, 2, 7833], "size": [80, 100]}
+    if is_compressed:
+        packed = coco_masks.frPyObjects(mask, 80, 100)["counts"]
+        mask["counts"] = packed if isinstance(packed, str) else packed.decode()
     reading = one(folder, {"segmentation": mask, "bbox": [1, 1, 5, 5], "iscrowd": 1})
-    assert counts(reading) == {("crack", "rectangle"): 1}
-    assert codes(reading) == ["rle_as_box"]
+    assert shapes(reading)[0].points == ((1.0, 5.0), (3.0, 5.0), (3.0, 7.0), (1.0, 7.0))
+    assert codes(reading) == []
+
+
+def test_a_mask_of_two_parts_with_a_hole_is_counted(folder):
+    ring = [81, 3, 77, 1, 1, 1, 77, 3, 240, 2]
+    mask = {"counts": [*ring, 8000 - sum(ring)], "size": [80, 100]}
+    reading = one(folder, {"segmentation": mask})
+    assert counts(reading) == {("crack", "polygon"): 2}
+    assert codes(reading) == ["multi_part", "mask_holes"]
 
 
 @pytest.mark.parametrize(
@@ -54,6 +66,7 @@ def test_a_run_length_mask_becomes_its_box_and_is_counted(folder, run_lengths):
         ({"segmentation": [TRIANGLE[:5]]}, "bad_coordinates"),
         ({"segmentation": [TRIANGLE[:4]]}, "too_few_points"),
         ({"segmentation": {}}, "bad_coordinates"),
+        ({"segmentation": {"counts": [1], "size": [80, 100]}, "bbox": [1, 1, 4, 5]}, "bad_mask"),
         ({"bbox": [500, 1, 4, 5]}, "outside_image"),
         ({"bbox": [1, 1, 4, 5], "category_id": 8}, "unknown_category"),
         ({"bbox": [1, 1, 4, 5], "image_id": 1}, "unknown_image"),
@@ -106,7 +119,7 @@ def test_a_file_a_split_keeps_to_its_own_images(folder, paths, images):
         folder.json(path, coco({"bbox": [1, 1, 4, 4]}, categories=categories))
     reading = read(folder.source)
     assert [(image.split, image.shapes[0].label) for image in reading.images] == [("train", "train"), ("val", "val")]
-    assert (codes(reading), reading.labels) == ([], ("train", "val"))
+    assert (codes(reading), reading.labels) == (["same_name"], ("train", "val"))
 
 
 def test_files_of_one_split_add_up(folder):

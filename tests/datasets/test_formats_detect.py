@@ -15,7 +15,7 @@ def refusal(folder, format=None) -> FormatError:
 
 
 def test_every_format_is_registered_by_its_name():
-    assert set(FORMATS) == {"coco", "folders", "labelme_json", "voc"}
+    assert set(FORMATS) == {"coco", "folders", "labelme_json", "labelme_xml", "original", "voc", "yolo"}
     assert all(module.TITLE and module.read and module.match for module in FORMATS.values())
 
 
@@ -26,10 +26,13 @@ def test_formats_that_fit_come_first_and_the_others_say_why_not(folder):
     assert [(candidate.format, candidate.fits) for candidate in found] == [
         ("labelme_json", True),
         ("folders", True),
+        ("original", False),
         ("coco", False),
+        ("labelme_xml", False),
         ("voc", False),
+        ("yolo", False),
     ]
-    assert found[2].reason == "COCO: no JSON file with images, annotations and categories was found"
+    assert found[3].reason == "COCO: no JSON file with images, annotations and categories was found"
 
 
 def test_an_empty_source_is_refused(folder):
@@ -48,13 +51,11 @@ def test_a_source_without_images_says_what_it_holds(folder):
     ("name", "text", "title"),
     [
         ("a.xml", "<annotations><image/></annotations>", "CVAT XML"),
-        ("a.xml", "<annotation><imagesize/></annotation>", "LabelMe XML"),
         ("a.json", '{"a.png1": {"filename": "a.png", "regions": []}}', "VIA"),
         ("a.json", '{"_via_img_metadata": {"a.png1": {"regions": []}}}', "VIA"),
         ("a.csv", "filename,region_shape_attributes,region_attributes\n", "VIA"),
         ("a.json", '[{"image": "a.png", "annotations": []}]', "CreateML"),
-        ("a.txt", "0 0.5 0.5 0.1 0.1\n", "YOLO"),
-        ("data.yaml", "names: [a]", "YOLO"),
+        ("data.yaml", "names: [a]\nkpt_shape: [3, 2]", "YOLO key points"),
     ],
 )
 def test_known_formats_are_refused_by_name(folder, name, text, title):
@@ -83,7 +84,7 @@ def test_a_format_that_was_asked_for_but_does_not_fit_says_what_was_found(folder
     folder.image("a.png")
     folder.json("a.json", {"shapes": []})
     assert "Pascal VOC: no XML file with an annotation was found; found: 1 images" in str(refusal(folder, "voc"))
-    assert refusal(folder, "yolo").code == "unknown_format"
+    assert refusal(folder, "dicom").code == "unknown_format"
 
 
 def test_a_huge_file_is_not_read(folder, monkeypatch):

@@ -31,7 +31,7 @@ def test_pixel_masks_of_voc_are_no_images(folder):
     ("stated", "found", "how"),
     [
         ("images/front/a.png", "images/front/a.png", "exact"),
-        ("front/a.png", "images/front/a.png", "name"),
+        ("front/a.png", "images/front/a.png", "exact"),
         (r"C:\data\front\A.PNG", "images/front/a.png", "name"),
         ("/home/me/images/back/a.png", "images/back/a.png", "name"),
         ("b.png", "images/back/b.png", "name"),

@@ -94,10 +94,21 @@ def test_a_name_that_is_taken_is_refused_before_anything_is_written(run, folder,
 
 def test_without_json_the_answer_is_a_line_a_dataset(folder, project):
     folder.image("ok/a.png")
-    folder.image("bad/b.png")
+    folder.image("bad/b.png", size=(30, 20))
     out = StringIO()
     call_command("import_dataset", "mine", project=project.code, images=folder.root, stdout=out)
     assert out.getvalue() == "mine: 2 images; bad 1, ok 1\n"
+
+
+def test_problems_are_counted_on_stdout_and_explained_on_stderr(folder, project):
+    for name in ("ok/a.png", "bad/b.png", "Bad/c.png"):
+        folder.image(name, size=(30, 20 + ord(name[-5])))
+    folder.text("._a.png", "x")
+    out, told = StringIO(), StringIO()
+    call_command("import_dataset", "mine", project=project.code, images=folder.root, stdout=out, stderr=told)
+    assert "problems: system_file 1, label_twice 1" in out.getvalue()
+    assert "1 × Labels differ only in capitals, spaces or signs." in told.getvalue()
+    assert "(Bad, bad)" in told.getvalue()
 
 
 def test_a_viewer_may_not_import(run, folder, vera):

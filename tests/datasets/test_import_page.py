@@ -6,6 +6,7 @@ import io
 import os
 import shutil
 import time
+import zipfile
 from datetime import timedelta
 from pathlib import Path
 
@@ -13,6 +14,7 @@ import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.urls import reverse
 from django.utils import timezone
+from PIL import Image as Picture
 
 from datasets_app import drafts
 from datasets_app.job_kinds import ImportDataset
@@ -359,3 +361,78 @@ def test_a_viewer_cannot_import_and_a_stranger_sees_nothing(project, vera, charl
     url = reverse("datasets:import", args=["valves"])
     assert client_of(vera).get(url).status_code == 403
     assert client_of(charlie).get(url).status_code == 404
+
+
+@pytest.mark.parametrize(
+    ("limit", "value", "message"),
+    [
+        ("ARCHIVE_ENTRIES", 2, "too many files"),
+        ("ARCHIVE_BYTES", 300, "too large"),
+        ("ARCHIVE_FILE_BYTES", 100, "too large"),
+        ("ARCHIVE_RATIO", 0.001, None),  # small files may be as compressible as they like
+    ],
+)
+def test_an_archive_beyond_the_limits_of_the_installation_is_refused(
+    send, boxes, home, settings, limit, value, message
+):
+    setattr(settings, limit, value)
+    response = send(archive(boxes.root))
+    if message is None:
+        assert response.status_code == 302
+        return
+    assert message in str(response.context["form"].errors["images"])
+    assert nothing_is_left(home)
+
+
+def test_an_archive_that_unpacks_to_far_more_than_its_size_is_refused(send, boxes, home):
+    boxes.text("zeros.bmp", bytes(8 * 2**20))
+    response = send(archive(boxes.root))
+    assert "as an attack would" in str(response.context["form"].errors["images"])
+    assert nothing_is_left(home)
+
+
+@pytest.mark.parametrize("name", ["../evil.png", "/abs/evil.png", "a/../../evil.png", "C:\\evil.png", "..\\evil.png"])
+def test_an_archive_whose_names_lead_outside_is_refused(send, home, name):
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as packed:
+        packed.writestr(name, b"x")
+    response = send(SimpleUploadedFile("a.zip", buffer.getvalue()))
+    assert "points out of it" in str(response.context["form"].errors["images"])
+    assert nothing_is_left(home)
+    assert not list(home.parent.rglob("evil.png"))
+
+
+def test_files_that_attack_the_reader_are_problems_of_the_preview(send, boxes, bob, client_of, settings):
+    boxes.text("deep.json", "[" * 100_000)
+    boxes.text("laughs.xml", '<!DOCTYPE a [<!ENTITY b "ha"><!ENTITY c "&b;&b;">]><annotation>&c;</annotation>')
+    boxes.text("outside.xml", '<!DOCTYPE a [<!ENTITY b SYSTEM "file:///etc/passwd">]><annotation>&b;</annotation>')
+    boxes.image("bomb.png", size=(60, 50))
+    settings.IMAGE_PIXELS = 2000
+    for number in range(3):
+        boxes.image(f"{number}.png", size=(40, 41 + number))
+    send(archive(boxes.root))
+    draft = ImportDraft.objects.get()
+    found = {one["code"]: one for one in draft.preview["problems"]}
+    assert found["unreadable_file"]["count"] == 3
+    assert any("nested too deeply" in file for file in found["unreadable_file"]["files"])
+    client_of(bob).post(address(draft), the_form(draft))
+    run(Job.objects.get())
+    assert Dataset.objects.get().problems["too_many_pixels"] == 1
+    assert Image.objects.count() == 3
+
+
+def test_what_is_odd_is_counted_in_the_preview_and_in_the_dataset(send, folder, bob, client_of):
+    good = folder.image("ok/a.png", size=(300, 200))
+    folder.text("bad/copy.png", good.read_bytes())
+    noise = folder.root / "bad" / "cut.jpg"
+    Picture.effect_noise((300, 200), 50).save(noise)
+    noise.write_bytes(noise.read_bytes()[:2000])
+    Picture.new("CMYK", (30, 20)).save(folder.root / "bad" / "print.jpg")
+    folder.text("bad/._cut.jpg", b"x")
+    send(archive(folder.root))
+    draft = ImportDraft.objects.get()
+    found = {one["code"]: one["count"] for one in draft.preview["problems"]}
+    assert found == {"same_picture": 1, "cut_off": 1, "cmyk": 1, "system_file": 1}
+    client_of(bob).post(address(draft), the_form(draft))
+    run(Job.objects.get())
+    assert Dataset.objects.get().problems == {"same_picture": 1, "broken_image": 1, "cmyk": 1, "system_file": 1}

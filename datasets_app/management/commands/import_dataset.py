@@ -10,9 +10,11 @@ from typing import Any
 
 from django.core.management.base import CommandError
 
-from datasets_app import formats, importing
+from datasets_app import formats, importing, problems
 from datasets_app.importing import ImportRefused, Options, Source
 from datasets_app.models import Dataset
+from datasets_app.parts import plan_problems
+from datasets_app.records import Problem
 from projects_app.commands import ProjectCommand
 from projects_app.models import Role, TrainingType
 
@@ -33,6 +35,7 @@ class Command(ProjectCommand):
         add(
             "--split", type=Path, metavar="FILE", help="A CSV that names a file and its split (train, val, test) a row."
         )
+        add("--meta", type=Path, metavar="FILE", help="A CSV that names a file and facts about it a row.")
         add("--training-type", choices=TrainingType.values, help="By default it follows from the shapes.")
         add("--rc-type", metavar="CODE", help="All rectangles are regions of this one annotation type.")
         add("--rc-false-label", action="append", default=[], metavar="LABEL", help="This label means false. Repeat it.")
@@ -51,14 +54,21 @@ class Command(ProjectCommand):
     def _import(self, options: dict[str, Any]) -> tuple[list[Dataset], str]:
         name, chosen = options["name"], _options(options)
         importing.check_name(self.project, name)
-        images_path, beside, split = (_path(options[key]) for key in ("images", "annotations", "split"))
+        images_path, beside, split, meta = (_path(options[key]) for key in ("images", "annotations", "split", "meta"))
         with ExitStack() as stack:
             images = stack.enter_context(importing.opened(images_path or Path()))
             annotations = stack.enter_context(importing.opened(beside, "annotations")) if beside else None
             source = Source(images, annotations)
-            reading = importing.read(source, chosen, split)
+            reading = importing.read(source, chosen, split, meta)
             plan = importing.propose(self.project, name, reading, chosen)
+            self._explain([*reading.problems, *plan_problems(reading, plan)])
             return importing.commit(self.project, self.user, source, reading, plan), plan.model_type
+
+    def _explain(self, found: list[Problem]) -> None:
+        """Each kind of problem in words, with its first files."""
+        for group in problems.grouped(found):
+            more = ", …" if group.count > len(group.files) else ""
+            self.note(f"{group.count} × {group.sentence} ({'; '.join(group.files)}{more})")
 
 
 def _path(value: str | Path | None) -> Path | None:
