@@ -36,8 +36,10 @@ def settle() -> dict[str, int]:
             is_waiting = job.state == State.QUEUED
             found["waiting" if is_waiting else "held"] += 1
             fields = {"moves": _unused(job)} if is_waiting else {"lease_until": clock.now()}
-            Job.objects.filter(pk=job.pk).update(epoch=F("epoch") + LEAP, adoptions=0, bad_lines=0, **fields)
-            ingest.reset(job)  # a runner of the present wrote on behind a gap: all is read again from its files
+            if job.state != State.FINALIZING:  # its status was read to the end, and nobody reads it again
+                fields["bad_lines"] = 0
+            Job.objects.filter(pk=job.pk).update(epoch=F("epoch") + LEAP, adoptions=0, **fields)
+            ingest.distrust(job)  # a runner of the present may have written on behind a gap
             why = Said(_("the database was restored from a backup"))
             job.record(State(job.state), State(job.state), who="", why=why)
         for folder, model in _numbered.items():
