@@ -35,7 +35,7 @@ def settle() -> dict[str, int]:
         for job in Job.objects.active().select_for_update():
             is_waiting = job.state == State.QUEUED
             found["waiting" if is_waiting else "held"] += 1
-            fields = {"moves": _unused(job)} if is_waiting else {"lease_until": clock.now()}
+            fields = {"moves": runfolder.unused(job, job.moves)} if is_waiting else {"lease_until": clock.now()}
             if job.state != State.FINALIZING:  # its status was read to the end, and nobody reads it again
                 fields["bad_lines"] = 0
             Job.objects.filter(pk=job.pk).update(epoch=F("epoch") + LEAP, adoptions=0, **fields)
@@ -45,13 +45,6 @@ def settle() -> dict[str, int]:
         for folder, model in _numbered.items():
             _reserve(model, _highest(folder))
     return found
-
-
-def _unused(job: Job) -> int:
-    """How often it has moved, so that its folder is one that nobody has written into."""
-    while runfolder.of(job).exists():
-        job.moves += 1
-    return job.moves
 
 
 def _highest(folder: str) -> int:
