@@ -16,6 +16,8 @@ from typing import Any
 
 import re2
 
+from jobs.metric_models import NAME_LIMIT
+
 FILE = "log_metrics.json"  # in the run folder: the patterns, as the kernel's package has them
 NAME = re.compile(r"[\w][\w .-]{0,63}")
 MOST = 20  # patterns of one kernel
@@ -100,10 +102,12 @@ def _bad(regex: Any) -> str:
     if not isinstance(regex, str) or not regex or len(regex.encode("utf-8", "replace")) > LONGEST:
         return f"must be a text of {LONGEST} bytes at most"
     try:
-        is_of_use = bool(_pattern("", regex).curves)
+        curves = _pattern("", regex).curves
     except (re2.error, UnicodeEncodeError):
         return "cannot be used (no look-around, no back-references)"
-    return "" if is_of_use else "needs a group around the number: loss=([0-9.]+)"
+    if any(len(name) > NAME_LIMIT for name in curves):
+        return f"has a group whose name is longer than {NAME_LIMIT} characters"
+    return "" if curves else "needs a group around the number: loss=([0-9.]+)"
 
 
 def _number(text: bytes | None) -> float | None:
