@@ -93,7 +93,7 @@ def edit(request: HttpRequest, project: Project, pk: int) -> HttpResponseBase:
     if not form.is_valid():
         dataset.refresh_from_db()
         return render(request, "datasets/detail.html", _detail_context(request, dataset, form), status=422)
-    form.save()
+    form.save(commit=False).save(update_fields=form.Meta.fields)  # its labels may change meanwhile
     messages.success(request, _("Saved."))
     return redirect(dataset)
 
