@@ -21,7 +21,8 @@ def own_queue() -> str:
 
 def waits() -> bool:
     """Whether something in it was not taken yet. What was taken stays there, locked, until it is done."""
-    return OrmQ.objects.filter(key=own_queue(), lock__lte=timezone.now()).exists()
+    waiting: bool = OrmQ.objects.filter(key=own_queue(), lock__lte=timezone.now()).exists()
+    return waiting
 
 
 class Broker(ORM):

@@ -8,6 +8,8 @@ and its numbers are not given again: new rows would find strange files in their 
 
 from __future__ import annotations
 
+from typing import Any
+
 from django.conf import settings
 from django.db import connection, models, transaction
 from django.db.models import F
@@ -35,7 +37,9 @@ def settle() -> dict[str, int]:
         for job in Job.objects.active().select_for_update():
             is_waiting = job.state == State.QUEUED
             found["waiting" if is_waiting else "held"] += 1
-            fields = {"moves": runfolder.unused(job, job.moves)} if is_waiting else {"lease_until": clock.now()}
+            fields: dict[str, Any] = (
+                {"moves": runfolder.unused(job, job.moves)} if is_waiting else {"lease_until": clock.now()}
+            )
             if job.state != State.FINALIZING:  # its status was read to the end, and nobody reads it again
                 fields["bad_lines"] = 0
             Job.objects.filter(pk=job.pk).update(epoch=F("epoch") + LEAP, adoptions=0, **fields)
