@@ -10,9 +10,9 @@ class KernelsConfig(AppConfig):
     verbose_name = _("Kernels")
 
     def ready(self) -> None:
-        from kernels_app.imports import work
+        from kernels_app import job_kinds
 
-        work.register()
+        job_kinds.register()
         post_migrate.connect(_after_migrate, sender=self)
 
 

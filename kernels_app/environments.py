@@ -25,7 +25,7 @@ from pathlib import Path
 from django.conf import settings
 from django.utils.translation import gettext as _
 
-from kernels_app.packages import BadKernel, bytes_of
+from kernels_app.badkernel import BadKernel, bytes_of
 
 REQUIREMENTS = "requirements.txt"
 PINNED = ("torch", "torchvision")  # as the portal has them: another torch would not know this host's GPUs

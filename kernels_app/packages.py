@@ -12,14 +12,11 @@ from django.utils.translation import gettext as _
 
 from jobs import limits, logmetrics
 from kernels_app import schema
+from kernels_app.badkernel import BadKernel, bytes_of
 
 ABOUT, SCHEMA = "kernel.toml", "model_schema.json"
 OPTIONAL = ("description", "description_ko")  # of kernel.toml
 DOCTOR = ("params",)  # keys of [doctor]
-
-
-class BadKernel(Exception):
-    """A package that is no kernel; the message says what is wrong with it."""
 
 
 def about_of(text: bytes | None) -> dict[str, str]:
@@ -94,11 +91,6 @@ def schema_in(text: bytes | None) -> dict[str, Any]:
 def schema_of(folder: Path) -> dict[str, Any]:
     """The schema of an unpacked package. Raises BadKernel."""
     return schema_in(bytes_of(folder / SCHEMA))
-
-
-def bytes_of(path: Path) -> bytes | None:
-    """A file of a package; None where it is not there, or is no plain file."""
-    return path.read_bytes() if path.is_file() and not path.is_symlink() else None
 
 
 def _odd(found: dict[str, Any]) -> list[str]:

@@ -13,9 +13,9 @@ from django.utils.translation import gettext as _
 
 from jobs.models import Job
 from kernels_app import environments, launching, packages, schema
+from kernels_app.badkernel import BadKernel, bytes_of
 from kernels_app.bundled import packing
 from kernels_app.models import Kernel, KernelState
-from kernels_app.packages import BadKernel
 
 log = logging.getLogger(__name__)
 
@@ -69,7 +69,7 @@ def look(files: dict[str, bytes]) -> Kernel:
 
 def look_at(folder: Path) -> Kernel:
     """The kernel that an unpacked package would be, not saved. Raises BadKernel."""
-    about = packages.about_of(packages.bytes_of(folder / packages.ABOUT))
+    about = packages.about_of(bytes_of(folder / packages.ABOUT))
     found = packages.schema_of(folder)
     environments.asked_for(folder)
     if not launching.is_whole(folder):

@@ -11,9 +11,9 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_POST
 
 from kernels_app import describe, environments, versions
+from kernels_app.badkernel import BadKernel
 from kernels_app.doctor import words
 from kernels_app.models import Kernel, KernelState, KernelSwitch
-from kernels_app.packages import BadKernel
 from projects_app.access import project_view
 from projects_app.listing import page_of
 from projects_app.models import Project, Role, TrainingType, User

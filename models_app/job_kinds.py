@@ -18,10 +18,10 @@ from jobs.models import Job
 from jobs.said import Said
 from kernels_app import environments
 from kernels_app import launching as kernel_launching
+from kernels_app.badkernel import BadKernel
 from kernels_app.contract import data, results
 from kernels_app.contract.settings import ModelSettings
 from kernels_app.models import Kernel
-from kernels_app.packages import BadKernel
 from models_app import launching, publishing
 from models_app.models import ModelDraft, ModelExport, Operation, TrainedModel, Validation
 from models_app.sweeps import pruning

@@ -2,3 +2,5 @@
 
 `order` takes what was sent and puts the job into the queue, `fetching` gets the files of it, `work` is the job.
 """
+
+IMPORT = "import_kernel"  # the kind of its jobs

@@ -16,12 +16,10 @@ from django.db import transaction
 from django.utils.translation import gettext as _
 
 from jobs.models import Job
-from kernels_app.imports import fetching
+from kernels_app.imports import IMPORT, fetching
 from kernels_app.imports.git import BadSource, Repository
 from kernels_app.models import Kernel, KernelState
 from projects_app.models import Project, User
-
-KIND = "import_kernel"
 
 
 @dataclass(frozen=True)
@@ -63,7 +61,7 @@ class Order:
         args |= {"name": self.name, "version": self.version, "description": self.description}
         title = _("Import kernel “%(name)s”") % {"name": self.name or called}
         return Job.submit(
-            project=self.project, kind=KIND, title=title, created_by=self.user, args=args, devices=self.devices
+            project=self.project, kind=IMPORT, title=title, created_by=self.user, args=args, devices=self.devices
         )
 
     def _stage(self) -> Path:
@@ -78,7 +76,7 @@ def try_again(kernel: Kernel, project: Project, user: User, devices: int = 0) ->
         if not held.may_be_tried:
             return None
         job = Job.submit(
-            project=project, kind=KIND, title=title, created_by=user, args={"kernel": kernel.pk}, devices=devices
+            project=project, kind=IMPORT, title=title, created_by=user, args={"kernel": kernel.pk}, devices=devices
         )
         Kernel.objects.filter(pk=held.pk).update(state=KernelState.IMPORTING, job=job, checklist=[], tried_at=None)
     return job
@@ -92,7 +90,7 @@ def stages() -> Path:
 def drop_old() -> None:
     """Remove what a lost import left behind, after the days that are set."""
     last = time.time() - max(settings.TRAINPORTAL_RETENTION_DAYS, 1) * 24 * 3600
-    waiting = {job.args.get("stage") for job in Job.objects.filter(kind=KIND).active()}
+    waiting = {job.args.get("stage") for job in Job.objects.filter(kind=IMPORT).active()}
     for folder in stages().glob("*"):
         with contextlib.suppress(FileNotFoundError):  # another sweep was faster
             if folder.name not in waiting and folder.stat().st_mtime < last:

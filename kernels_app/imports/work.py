@@ -16,35 +16,21 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_noop
 
-from jobs import kinds, runfolder
+from jobs import runfolder
 from jobs.kinds import JobError, Progress
 from jobs.launchers import put_down, shim
 from jobs.models import Job
 from jobs.said import Said
 from kernels_app import environments, packages, registry
+from kernels_app.badkernel import BadKernel
 from kernels_app.doctor import words
 from kernels_app.doctor.examine import Examination
 from kernels_app.imports import fetching
 from kernels_app.imports.git import BadSource
-from kernels_app.imports.order import KIND, stages
+from kernels_app.imports.order import stages
 from kernels_app.models import Kernel, KernelState, KernelSwitch
-from kernels_app.packages import BadKernel
 
 FETCHED, TRIED = 20.0, 98.0  # percent
-
-
-class ImportKernel:
-    """Makes a kernel of what somebody brought, or says why not."""
-
-    name = KIND
-    has_log = True
-
-    def run(self, job: Job, progress: Progress) -> None:
-        Import(job, progress).run()
-
-    def subject(self, job: Job) -> tuple[str, str] | None:
-        kernel = kernel_of(job)
-        return (str(kernel), kernel.address(job.project)) if kernel else None
 
 
 class Import:
@@ -179,7 +165,3 @@ def _called(source: dict[str, Any]) -> str:
     for ending in (".tar.gz", ".tgz", ".tar", ".zip"):
         name = name.removesuffix(ending)
     return name
-
-
-def register() -> None:
-    kinds.register(ImportKernel())

@@ -105,10 +105,11 @@ def test_an_installation_that_insists_on_a_sandbox_starts_nothing_without_one(po
 def test_the_bundled_classifier_trains_in_a_sandbox(portal):
     """torch, its threads and shared memory, the weights that came with it, the export: all of it is there inside."""
     portal.shop.kernel = registry.register(packing.package_files("cl"), is_bundled=True)
+    params = {"epochs": 1, "learning_rate": 1e-4, "batch_size": 2, "image_size": 64, "probe_epochs": 1}
     portal.models.append(
         TrainOrder(
             portal.shop.project, portal.shop.model_type, portal.shop.kernel, [portal.shop.train], [portal.shop.val],
-            "classifier", {"epochs": 1, "probe_epochs": 1, "batch_size": 2, "image_size": 64}, devices=1,
+            "classifier", params, devices=1,
         ).start(portal.shop.user)
     )  # fmt: skip
     portal.file("gpus", "0")

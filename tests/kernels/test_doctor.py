@@ -12,7 +12,7 @@ from django.utils import translation
 
 from kernels_app.bundled import packing
 from kernels_app.contract import TRAINING_TYPES
-from kernels_app.doctor import tiny, words
+from kernels_app.doctor import judging, tiny, trial, words
 from kernels_app.doctor.examine import OF_TRAINING, Examination
 from kernels_app.kit import writing
 from kernels_app.models import Kernel
@@ -204,13 +204,26 @@ def test_the_command_prints_the_checklist_without_a_database(tmp_path, capsys):
         call_command("doctor", str(tmp_path))
 
 
-@pytest.mark.parametrize("training_type", TRAINING_TYPES)
 @pytest.mark.kernel
-def test_a_kernel_out_of_the_kit_passes(tmp_path, training_type, settings):
+def test_a_kernel_out_of_the_kit_passes(tmp_path, settings):
     settings.TRAINPORTAL_DOCTOR_LIMIT, settings.JOB_GRACE = 600.0, 45.0  # on a busy machine too
-    writing.write("mine", training_type, tmp_path / "kernel")
+    writing.write("mine", "OD", tmp_path / "kernel")
     lines = examine(tmp_path / "kernel", tmp_path)
     assert [words.in_text(line) for line in lines if line.state != words.OK] == []
+
+
+@pytest.mark.parametrize("training_type", ["CL", "RC"])
+@pytest.mark.kernel
+def test_one_of_the_kit_trains_and_validates(tmp_path, training_type, settings):
+    """What all types share was tried above."""
+    settings.TRAINPORTAL_DOCTOR_LIMIT = 600.0
+    writing.write("mine", training_type, tmp_path / "kernel")
+    params = {"epochs": 2, "batch_size": 4, "learning_rate": 0.003, "seed": 0}
+    order = trial.Order(tmp_path / "kernel", training_type, "PARTS", params)
+    first = trial.go(trial.prepare(order, tmp_path / "a", "training"), order, lambda: None)
+    assert judging.starts(first) == judging.GOOD
+    run = trial.prepare(order, tmp_path / "b", "validation", first.output)
+    assert judging.answers(trial.go(run, order, lambda: None, base=first.output), training_type) == judging.GOOD
 
 
 def test_the_tiny_data_hold_what_the_contract_says(tmp_path):

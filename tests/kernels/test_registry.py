@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 
 import pytest
 from django.core.management import call_command
@@ -160,3 +163,13 @@ def test_a_kernel_bound_to_codes_takes_no_other(project):
     other = Kernel(training_types=",CL,", schema=fake_kernels.make_schema(model_type={"enum": ["CL_B"]}))
     constant = Kernel(training_types=",CL,", schema=fake_kernels.make_schema(model_type={"const": "CL_B"}))
     assert [kernel.supports(model_type) for kernel in (bound, other, constant)] == [True, False, False]
+
+
+def test_a_process_that_only_registers_kinds_of_jobs_does_not_load_the_reader_of_schemas():
+    """Every runner does, and a training waits for it."""
+    code = (
+        "import django, sys; django.setup(); print(*(n in sys.modules for n in "
+        "('jsonschema', 'kernels_app.job_kinds')))"
+    )
+    told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=os.environ)
+    assert told.stdout.split() == ["False", "True"]

@@ -15,6 +15,7 @@ from django.utils import translation
 
 from jobs import hosts
 from kernels_app import environments, launching, packages, schema
+from kernels_app.badkernel import BadKernel
 from kernels_app.doctor import words
 from kernels_app.doctor.examine import Examination
 from kernels_app.models import Kernel
@@ -39,13 +40,13 @@ class Command(BaseCommand):
             raise CommandError("There is no GPU on this host.")
         try:
             found = packages.schema_of(path)
-        except packages.BadKernel as error:
+        except BadKernel as error:
             raise CommandError(str(error)) from error
         if not launching.is_whole(path):
             raise CommandError(f"{path}: neither train.py nor what the command of kernel.toml starts is there")
         try:
             environments.ensure(path, say=self.stderr.write)
-        except packages.BadKernel as error:
+        except BadKernel as error:
             raise CommandError(str(error)) from error
         settings.TRAINPORTAL_HOME.mkdir(parents=True, exist_ok=True)
         folder = Path(tempfile.mkdtemp(prefix="doctor-", dir=settings.TRAINPORTAL_HOME))
