@@ -9,6 +9,7 @@ from io import StringIO
 import pytest
 from django.core.management import CommandError, call_command
 from django.urls import reverse
+from django.utils import translation
 
 from datasets_app import deleting, export_jobs, exporting, importing
 from datasets_app.formats import FORMATS
@@ -16,6 +17,7 @@ from datasets_app.formats.writing import WRITERS
 from datasets_app.job_kinds import ExportDataset
 from datasets_app.models import Annotation, Dataset, Image
 from jobs.models import Job, State
+from jobs.said import Said
 from projects_app.models import AnnotationType
 
 pytestmark = pytest.mark.django_db
@@ -189,6 +191,22 @@ def test_the_page_names_each_format_with_what_it_loses_and_starts_a_job(mixed, b
     assert answer["Content-Disposition"] == 'attachment; filename="mine-coco.zip"'
     assert b"".join(answer.streaming_content)[:2] == b"PK"
     assert "every 2s" not in client.get(url, headers={"hx-request": "true"}).content.decode()
+
+
+def test_the_page_says_how_an_export_ended_in_the_readers_language(mixed, bob, client_of):
+    client, url = client_of(bob), reverse("datasets:export", args=["valves", mixed.pk])
+    cancelled, failed = (export_jobs.start(mixed, format, "", bob) for format in ("coco", "voc"))
+    cancelled.request_cancel(bob)
+    gone = Said("The dataset of this export is gone.")
+    failed.move((State.QUEUED,), State.FAILED, who="runner", why=gone, message=gone)
+    page = client.get(url, headers={"hx-request": "true"}).content.decode()
+    assert "Cancelled" in page
+    assert "The dataset of this export is gone." in page
+    korean = client.get(url, headers={"hx-request": "true", "accept-language": "ko"}).content.decode()
+    with translation.override("ko"):
+        assert str(State.CANCELLED.label) in korean
+        assert gone.here() in korean
+    assert "The dataset of this export is gone." not in korean
 
 
 def test_a_format_that_is_none_starts_nothing(mixed, bob, client_of):
