@@ -159,9 +159,11 @@ class _Leaving:
         for dataset in self.datasets:
             last = (-1, -1)
             while some := _after(dataset, last):
-                sentence = _("Packing image %(number)d of %(count)d") % {"number": self.count + 1, "count": total}
-                progress(100 * self.count / total, sentence)
-                yield from self._leaving(dataset, some)
+                for one in self._leaving(dataset, some):  # each is told of: a cancel is seen, the lease is renewed
+                    sentence = _("Packing image %(number)d of %(count)d") % {"number": self.count + 1, "count": total}
+                    progress(100 * self.count / total, sentence)
+                    self.count += 1
+                    yield one
                 last = some[-1].position, some[-1].pk
 
     def _leaving(self, dataset: Dataset, images: list[Image]) -> Iterator[Outgoing]:
@@ -172,7 +174,6 @@ class _Leaving:
         for sibling in ImageFile.objects.filter(image__in=images):
             siblings[sibling.image_id].append(sibling)
         for image in images:
-            self.count += 1
             yield self._outgoing(dataset, image, labels[image.pk], siblings[image.pk])
 
     def _outgoing(

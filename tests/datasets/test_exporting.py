@@ -16,6 +16,7 @@ from datasets_app.formats import FORMATS
 from datasets_app.formats.writing import WRITERS
 from datasets_app.job_kinds import ExportDataset
 from datasets_app.models import Annotation, Dataset, Image
+from jobs.kinds import Cancelled
 from jobs.models import Job, State
 from jobs.said import Said
 from projects_app.models import AnnotationType
@@ -166,6 +167,20 @@ def test_what_a_format_does_not_hold_is_counted(folder, project, bob):
         assert exporting.write([dataset], format, None, folder.root.parent / "out.zip") == 1
         names = zipfile.ZipFile(folder.root.parent / "out.zip").namelist()
         assert len([name for name in names if name.endswith("_X.png")]) == 1, format
+
+
+def test_a_cancel_is_seen_at_the_next_image_and_leaves_no_archive(mixed, bob, home):
+    job, told = export_jobs.start(mixed, "coco", "", bob), []
+
+    def progress(percentage, sentence):
+        told.append((percentage, sentence))
+        if len(told) == 2:
+            raise Cancelled
+
+    with pytest.raises(Cancelled):
+        ExportDataset().run(job, progress)
+    assert told == [(0, "Packing image 1 of 4"), (25, "Packing image 2 of 4")]
+    assert not list((home / "exports").rglob("*.zip*"))
 
 
 def test_a_training_type_that_a_format_has_no_place_for_is_refused(mixed, project, tmp_path):
