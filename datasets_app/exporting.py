@@ -9,11 +9,11 @@ from __future__ import annotations
 import os
 import zipfile
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from django.db.models import Count, Q
+from django.db.models import Count, Q, QuerySet
 from django.utils.translation import gettext as _
 
 from datasets_app.formats.source import LAYOUTS
@@ -89,7 +89,7 @@ def losses(datasets: Sequence[Dataset], format: str, training_type: str | None =
     counted["siblings"] = ImageFile.objects.filter(image__dataset__in=datasets).count()
     keeps_unjudged = frozenset() if format == WHOLE else frozenset({"unjudged"})
     lost = [Loss(code, count) for code, count in counted.items() if count and code not in keeps | keeps_unjudged]
-    return lost + ([Loss("single_class", 1)] if _is_single_class(datasets, format, kind) else [])
+    return lost + (_lost_as_folders(datasets, labels) if format == "folders" and kind else [])
 
 
 def write(
@@ -133,13 +133,21 @@ def _exported(kind: TrainingType | None, format: str) -> Q:
     return Q(annotation_type__training_type__in=kinds)
 
 
-def _is_single_class(datasets: Sequence[Dataset], format: str, kind: TrainingType | None) -> bool:
-    """One folder for all images would be taken for a wrapper."""
-    if format != "folders" or kind is None:
-        return False
-    labels = Annotation.objects.filter(image__dataset__in=datasets, annotation_type__training_type=kind)
-    unlabelled = Image.objects.filter(dataset__in=datasets, labelled_cl=False)
-    return labels.order_by().values("category").distinct().count() == 1 and not unlabelled.exists()
+def _lost_as_folders(datasets: Sequence[Dataset], labels: QuerySet[Annotation]) -> list[Loss]:
+    """Folders say one question; and one folder for all images would be taken for a wrapper."""
+    if (question := next(iter(_questions(_types(datasets))), None)) is None:
+        return []
+    answers = labels.filter(annotation_type=question)
+    others = labels.filter(annotation_type__training_type=TrainingType.CL).exclude(annotation_type=question).count()
+    beside = Image.objects.filter(dataset__in=datasets).exclude(pk__in=answers.values("image"))
+    is_single = answers.order_by().values("category").distinct().count() == 1 and not beside.exists()
+    found = Loss("other_questions", others), Loss("single_class", int(is_single))
+    return [one for one in found if one.count]
+
+
+def _questions(types: Iterable[AnnotationType]) -> list[AnnotationType]:
+    """The first is the one that a format with a place for one gets."""
+    return [one for one in types if one.training_type == TrainingType.CL]
 
 
 class _Leaving:
@@ -221,7 +229,7 @@ class _Leaving:
     def _classes(self) -> Classes:
         drawn = [one.code for one in self.types.values() if one.training_type == self.kind and self.kind in _DRAWN]
         regions = [one.code for one in self.types.values() if one.training_type == TrainingType.RC]
-        questions = [one for one in self.types.values() if one.training_type == TrainingType.CL]
+        questions = _questions(self.types.values())
         if self.format != WHOLE:
             questions = questions[:1] if self.kind == TrainingType.CL else []
         found = {one.code: tuple(one.categories.values_list("code", flat=True)) for one in questions}

@@ -68,6 +68,15 @@ def run(project, tmp_path):
     return command
 
 
+def ask(dataset: Dataset, code: str, answers: dict[str, str]) -> None:
+    """One more question about the images, with its answers by name."""
+    question = AnnotationType.objects.create(project=dataset.project, code=code, name=code, training_type="CL")
+    for name, answer in answers.items():
+        category, _new = question.categories.get_or_create(code=answer, defaults={"name": answer, "position": 0})
+        Annotation.objects.create(image=dataset.images.get(name=name), annotation_type=question, category=category)
+    dataset.images.filter(name__in=answers).update(labelled_cl=True)
+
+
 def content(dataset: Dataset) -> list:
     """Everything about it but where it came from; names without the folder of a layout."""
     images = dataset.images.order_by("name")
@@ -167,6 +176,30 @@ def test_what_a_format_does_not_hold_is_counted(folder, project, bob):
         assert exporting.write([dataset], format, None, folder.root.parent / "out.zip") == 1
         names = zipfile.ZipFile(folder.root.parent / "out.zip").namelist()
         assert len([name for name in names if name.endswith("_X.png")]) == 1, format
+
+
+@pytest.fixture
+def two(folder, project, bob) -> Dataset:
+    """Images `0.png` and `1.png` without labels."""
+    for number in range(2):
+        folder.image(f"{number}.png", size=(50, 40 + number))
+    return imported(project, bob, folder)
+
+
+def test_folders_hold_one_question_and_the_categories_of_others_are_counted(two):
+    ask(two, "STATE", {"0.png": "good", "1.png": "bad"})
+    ask(two, "SIDE", {"0.png": "left", "1.png": "right"})
+    assert exporting.losses([two], "folders") == [exporting.Loss("other_questions", 2)]
+    assert exporting.losses([two], "original", "CL") == []
+
+
+def test_one_class_is_judged_by_the_question_that_becomes_folders(two, run):
+    ask(two, "STATE", {"0.png": "good", "1.png": "good"})
+    ask(two, "SIDE", {"0.png": "left", "1.png": "right"})
+    assert {one.code for one in exporting.losses([two], "folders")} == {"other_questions", "single_class"}
+    Annotation.objects.get(image__name="1.png", category__code="good").delete()  # it lies beside the folder now
+    assert run("mine", "folders", "again")["losses"] == {"other_questions": 2}
+    assert Annotation.objects.filter(image__dataset__name="again").count() == 1
 
 
 def test_a_cancel_is_seen_at_the_next_image_and_leaves_no_archive(mixed, bob, home):
