@@ -80,15 +80,15 @@ def losses(datasets: Sequence[Dataset], format: str, training_type: str | None =
         **{
             POLYGONS: Count("pk", filter=of_kind & Q(kind="polygon")),
             VERDICTS: Count("pk", filter=of_kind & Q(verdict__isnull=False)),
-            ROIS: Count("pk", filter=Q(is_roi=True)),
+            ROIS: Count("pk", filter=_lost_rois(labels, kind, format)),
             SCORES: Count("pk", filter=of_kind & Q(is_generated=True)),
             "other_types": Count("pk", filter=~_exported(kind, format) & Q(is_roi=False)),
-            "unjudged": Count("pk", filter=of_kind & Q(annotation_type__training_type="RC", verdict__isnull=True)),
+            "unjudged": Count("pk", filter=Q(annotation_type__training_type="RC", verdict__isnull=True)),
         }
     )
     counted["siblings"] = ImageFile.objects.filter(image__dataset__in=datasets).count()
-    keeps_unjudged = frozenset() if format == WHOLE else frozenset({"unjudged"})
-    lost = [Loss(code, count) for code, count in counted.items() if count and code not in keeps | keeps_unjudged]
+    keeps = (keeps - {ROIS}) | (frozenset() if format == WHOLE else {"unjudged"})
+    lost = [Loss(code, count) for code, count in counted.items() if count and code not in keeps]
     return lost + (_lost_as_folders(datasets, labels) if format == "folders" and kind else [])
 
 
@@ -133,6 +133,21 @@ def _exported(kind: TrainingType | None, format: str) -> Q:
     return Q(annotation_type__training_type__in=kinds)
 
 
+def _drawn_kind(kind: TrainingType | None, format: str) -> TrainingType | None:
+    """Whose shapes go into a file an image; one format has lists for RC instead."""
+    return kind if kind in _DRAWN and (format != WHOLE or kind != TrainingType.RC) else None
+
+
+def _lost_rois(labels: QuerySet[Annotation], kind: TrainingType | None, format: str) -> Q:
+    """All, where there is no place; else those of images that nobody labelled: a file would say that somebody did."""
+    if ROIS not in WRITERS[format].KEEPS:
+        return Q(is_roi=True)
+    drawn = _drawn_kind(kind, format)
+    if drawn is None or not labels.filter(annotation_type__training_type=drawn).exists():
+        return Q(pk__in=())
+    return Q(is_roi=True) & Q(**{f"image__{labelled_field(drawn)}": False})
+
+
 def _lost_as_folders(datasets: Sequence[Dataset], labels: QuerySet[Annotation]) -> list[Loss]:
     """Folders say one question; and one folder for all images would be taken for a wrapper."""
     if (question := next(iter(_questions(_types(datasets))), None)) is None:
@@ -155,6 +170,7 @@ class _Leaving:
 
     def __init__(self, datasets: list[Dataset], format: str, kind: TrainingType | None) -> None:
         self.datasets, self.format, self.kind, self.count = datasets, format, kind, 0
+        self.drawn = _drawn_kind(kind, format)
         self.types = {one.pk: one for one in _types(datasets)}
         self.classes = self._classes()
         self._layout = _common_layout(datasets)
@@ -187,15 +203,13 @@ class _Leaving:
     def _outgoing(
         self, dataset: Dataset, image: Image, labels: list[Annotation], siblings: list[ImageFile]
     ) -> Outgoing:
-        is_whole = self.format == WHOLE
-        drawn_kind = None if is_whole and self.kind == TrainingType.RC else self.kind
         return Outgoing(
             name=self._name(dataset, image.name),
             file=Blob(sha256=image.blob_id).path,
             size=(image.width, image.height),
-            labelled=bool(drawn_kind) and bool(getattr(image, labelled_field(str(drawn_kind)))),
-            shapes=tuple(self._shapes(labels, drawn_kind, with_rois=True)),
-            regions=tuple(self._shapes(labels, TrainingType.RC)) if is_whole else (),
+            labelled=bool(self.drawn and getattr(image, labelled_field(self.drawn))),
+            shapes=tuple(self._shapes(labels, self.drawn, with_rois=True)),
+            regions=tuple(self._shapes(labels, TrainingType.RC)) if self.format == WHOLE else (),
             categories=self._categories(labels),
             siblings=tuple((self._name(dataset, one.name), Blob(sha256=one.blob_id).path) for one in siblings),
             meta=_meta(image),
@@ -227,7 +241,7 @@ class _Leaving:
         return found
 
     def _classes(self) -> Classes:
-        drawn = [one.code for one in self.types.values() if one.training_type == self.kind and self.kind in _DRAWN]
+        drawn = [one.code for one in self.types.values() if one.training_type == self.drawn]
         regions = [one.code for one in self.types.values() if one.training_type == TrainingType.RC]
         questions = _questions(self.types.values())
         if self.format != WHOLE:

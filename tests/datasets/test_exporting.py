@@ -202,6 +202,63 @@ def test_one_class_is_judged_by_the_question_that_becomes_folders(two, run):
     assert Annotation.objects.filter(image__dataset__name="again").count() == 1
 
 
+@pytest.mark.parametrize("training_type", ["RC", None])
+def test_the_old_layout_counts_regions_that_nobody_judged_whatever_is_drawn(mixed, training_type):
+    """In its list a region has no line without a verdict."""
+    valve = AnnotationType.objects.create(project=mixed.project, code="VALVE", name="Valve", training_type="RC")
+    shape = {"annotation_type": valve, "kind": "rectangle", "points": [[1, 1], [5, 5]]}
+    image = mixed.images.get(name="sub/0.png")
+    Annotation.objects.create(image=image, verdict=True, **shape)
+    Annotation.objects.create(image=image, **shape | {"points": [[2, 2], [5, 5]]})
+    lost = {one.code: one.count for one in exporting.losses([mixed], "original", training_type)}
+    assert lost["unjudged"] == 1
+    assert exporting.losses([mixed], "labelme_json", "RC") == [exporting.Loss("other_types", 3)]
+
+
+def test_regions_of_interest_stay_with_judged_regions_in_the_old_layout(folder, run, project, bob):
+    roi = {"label": "", "shape_type": "rectangle", "points": [[2, 2], [60, 60]], "isroi": True}
+    folder.image("a.png")
+    folder.json(
+        "a.json", {"imagePath": "a.png", "shapes": [BOX, {**BOX, "label": "ok", "points": [[1, 1], [5, 5]]}, roi]}
+    )
+    dataset = imported(project, bob, folder, rc_type="VALVE", rc_false_labels=("ok",))
+    assert run("mine", "original", "again")["losses"] == {}
+    again = Dataset.objects.get(name="again")
+    rois = Annotation.objects.filter(is_roi=True)
+    assert [one.points for one in rois.filter(image__dataset=again)] == [[[2.0, 2.0], [60.0, 60.0]]]
+    image, before = again.images.get(), dataset.images.get()
+    assert (image.labelled_rc, image.labelled_od) == (before.labelled_rc, before.labelled_od) == (True, False)
+    assert again.images.get().annotations.count() == 3
+
+
+@pytest.mark.parametrize("format", ["labelme_json", "original"])
+def test_a_region_of_interest_makes_no_image_a_labelled_one(mixed, run, format):
+    """A file with nothing else drawn would say that somebody looked and found nothing: the loss is counted."""
+    image = mixed.images.get(name="sub/3.png")
+    Annotation.objects.create(image=image, is_roi=True, kind="rectangle", points=[[1, 1], [5, 5]])
+    assert run("mine", format, "again")["losses"] == {"rois": 1}
+    again = Dataset.objects.get(name="again")
+    assert again.images.get(labelled_od=False).name.endswith("sub/3.png")
+    assert not Annotation.objects.filter(image__dataset=again, is_roi=True).exists()
+
+
+@pytest.mark.parametrize("format", ["labelme_json", "original"])
+def test_regions_of_interest_go_out_and_come_in_without_any_label(two, run, format):
+    Annotation.objects.create(
+        image=two.images.get(name="1.png"), is_roi=True, kind="rectangle", points=[[1, 1], [5, 5]]
+    )
+    assert run("mine", format, "again")["losses"] == {}
+    found = Annotation.objects.get(image__dataset__name="again")
+    assert (found.is_roi, found.points) == (True, [[1.0, 1.0], [5.0, 5.0]])
+    assert found.image.name.endswith("1.png")
+
+
+def test_questions_of_the_old_layout_are_no_drawn_labels(two, tmp_path):
+    ask(two, "STATE", {"0.png": "good", "1.png": "bad"})
+    exporting.write([two], "original", "CL", tmp_path / "out.zip")
+    assert [name for name in zipfile.ZipFile(tmp_path / "out.zip").namelist() if name.endswith(".json")] == []
+
+
 def test_a_cancel_is_seen_at_the_next_image_and_leaves_no_archive(mixed, bob, home):
     job, told = export_jobs.start(mixed, "coco", "", bob), []
 

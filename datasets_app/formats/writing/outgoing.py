@@ -147,6 +147,14 @@ def pictures(sink: Sink, image: Outgoing, folder: str = "") -> str:
     return path
 
 
+def has_file(image: Outgoing, classes: Classes) -> bool:
+    """Whether a file of shapes goes with the image, for regions of interest alone too where there are no labels at all.
+
+    Where there are some, a file without one would say that somebody looked and found nothing.
+    """
+    return image.labelled or bool(image.shapes and not classes.labels)
+
+
 def flat(points: Iterable[tuple[float, float]]) -> list[float]:
     return [tidy(value) for point in points for value in point]
 
