@@ -211,6 +211,7 @@ class _Leaving:
             shapes=tuple(self._shapes(labels, self.drawn, with_rois=True)),
             regions=tuple(self._shapes(labels, TrainingType.RC)) if self.format == WHOLE else (),
             categories=self._categories(labels),
+            stem=next((self._name(dataset, one.name.removesuffix(one.suffix)) for one in siblings), ""),
             siblings=tuple((self._name(dataset, one.name), Blob(sha256=one.blob_id).path) for one in siblings),
             meta=_meta(image),
             split=dataset.split,

@@ -12,7 +12,7 @@ from django.urls import reverse
 from django.utils import translation
 
 from datasets_app import deleting, export_jobs, exporting, importing
-from datasets_app.formats import FORMATS
+from datasets_app.formats import FORMATS, Source
 from datasets_app.formats.writing import WRITERS
 from datasets_app.job_kinds import ExportDataset
 from datasets_app.models import Annotation, Dataset, Image
@@ -257,6 +257,31 @@ def test_questions_of_the_old_layout_are_no_drawn_labels(two, tmp_path):
     ask(two, "STATE", {"0.png": "good", "1.png": "bad"})
     exporting.write([two], "original", "CL", tmp_path / "out.zip")
     assert [name for name in zipfile.ZipFile(tmp_path / "out.zip").namelist() if name.endswith(".json")] == []
+
+
+def test_siblings_of_two_parts_keep_apart_where_folders_become_names(folder, run, project, bob):
+    for number, stem in enumerate(("p/q", "p_q", "p_q_2", "r")):
+        folder.image(f"{stem}_A.png", size=(50, 40 + number))
+        folder.image(f"{stem}_X.png", size=(60, 40 + number))
+    types = importing.Options(image_types=("_A.png", "_X.png"))
+    dataset = imported(project, bob, folder, image_types=types.image_types)
+    Annotation.objects.all().delete()
+    ask(dataset, "STATE", {"p/q_A.png": "ok", "p_q_A.png": "ok", "p_q_2_A.png": "ok", "r_A.png": "bad"})
+    out = folder.root.parent / "out.zip"
+    exporting.write([dataset], "folders", None, out)
+    packed = zipfile.ZipFile(out).namelist()
+    assert len(set(packed)) == len(packed) == 8
+    with importing.opened(out) as unpacked:
+        source = Source(unpacked)
+        reading = importing.read(source, types)
+        importing.commit(project, bob, source, reading, importing.propose(project, "again", reading, types))
+
+    def pairs(of: Dataset) -> list:
+        return sorted(
+            (one.blob_id, one.siblings.get().blob_id, one.annotations.get().category.code) for one in of.images.all()
+        )
+
+    assert pairs(Dataset.objects.get(name="again")) == pairs(dataset)
 
 
 def test_a_cancel_is_seen_at_the_next_image_and_leaves_no_archive(mixed, bob, home):

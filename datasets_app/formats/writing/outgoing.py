@@ -38,6 +38,7 @@ class Outgoing:
     regions: tuple[Shape, ...] = ()  # judged ones (RC), where they are exported beside other shapes
     categories: dict[str, str] = field(default_factory=dict)  # question -> category
     siblings: tuple[tuple[str, Path], ...] = ()  # name, file
+    stem: str = ""  # how the name and those of the siblings begin: the ending behind it tells them apart
     meta: dict[str, str] = field(default_factory=dict)
     split: str = ""
 
