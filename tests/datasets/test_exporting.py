@@ -242,6 +242,12 @@ def test_a_region_of_interest_makes_no_image_a_labelled_one(mixed, run, format):
     assert not Annotation.objects.filter(image__dataset=again, is_roi=True).exists()
 
 
+def test_regions_of_interest_alone_are_no_class(two):
+    for image in two.images.all():
+        Annotation.objects.create(image=image, is_roi=True, kind="rectangle", points=[[1, 1], [5, 5]])
+    assert exporting.losses([two], "folders", "CL") == [exporting.Loss("rois", 2)]
+
+
 @pytest.mark.parametrize("format", ["labelme_json", "original"])
 def test_regions_of_interest_go_out_and_come_in_without_any_label(two, run, format):
     Annotation.objects.create(
