@@ -90,6 +90,17 @@ def test_the_gallery_is_filtered(client_of, vera, dataset, query, found):
     assert names(client_of(vera).get(dataset.get_absolute_url(), query)) == found
 
 
+def test_what_is_counted_once_is_counted_anew_after_a_change(client_of, vera, dataset):
+    client, address = client_of(vera), url("detail", dataset.pk)
+    assert client.get(address).context["unlabelled_count"] == 1
+    Image.objects.filter(name="2.png").update(labelled_od=True)
+    dataset.labels_changed()
+    found = client.get(address).context
+    assert (found["unlabelled_count"], [count for _kind, count in found["labelled_types"]]) == (0, [3])
+    Image.objects.filter(name="2.png").delete()
+    assert client.get(address).context["image_count"] == 2
+
+
 def test_an_image_has_its_neighbours_and_labels(client_of, vera, dataset):
     middle = dataset.images.get(name="1.png")
     page = client_of(vera).get(url("image", dataset.pk, middle.pk))
