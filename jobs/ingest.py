@@ -157,7 +157,7 @@ class Ingest:
         """Rows of the graphs that patterns draw out of the log. `columns` counts the rows of each, in their order."""
         counts = [int(n) for n in cursor.columns] or [0] * len(self._patterns)
         found: list[list[tuple[float, list[float | None]]]] = [[] for _pattern in self._patterns]
-        for line in lines:
+        for line in (part for whole in lines for part in whole.split(b"\r")):  # a progress bar is many lines
             for n, pattern in enumerate(self._patterns):
                 if row := pattern.row(line, counts[n]):
                     counts[n] += 1

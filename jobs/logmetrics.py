@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import re2
+from django.utils.translation import gettext as _
 
 from jobs.metric_models import NAME_LIMIT
 
@@ -52,17 +53,19 @@ class Pattern:
 def faults(entries: Any) -> list[str]:
     """What is wrong with `[[metrics]]` of a kernel.toml, a sentence each."""
     if not isinstance(entries, list) or len(entries) > MOST:
-        return [f"[[metrics]] must be tables of name and regex, {MOST} at most"]
+        return [_("[[metrics]] must be tables of name and regex, %(n)d at most") % {"n": MOST}]
     found = []
     for n, entry in enumerate(entries, 1):
         if not isinstance(entry, dict) or set(entry) != {"name", "regex"}:
-            found.append(f"[[metrics]] {n} must have name and regex, and nothing else")
+            found.append(_("[[metrics]] %(n)d must have name and regex, and nothing else") % {"n": n})
         elif not isinstance(entry["name"], str) or not NAME.fullmatch(entry["name"]):
-            found.append(f"[[metrics]] {n}: name must be a short text of letters, digits, spaces, dots and dashes")
+            text = _("[[metrics]] %(n)d: name must be a short text of letters, digits, spaces, dots and dashes")
+            found.append(text % {"n": n})
         elif why := _bad(entry["regex"]):
-            found.append(f"[[metrics]] {n}: regex {why}")
+            found.append(_("[[metrics]] %(n)d: regex %(why)s") % {"n": n, "why": why})
     names = [str(entry.get("name")) for entry in entries if isinstance(entry, dict)]
-    return found or [f"[[metrics]]: {name} is there twice" for name in sorted({n for n in names if names.count(n) > 1})]
+    twice = sorted({name for name in names if names.count(name) > 1})
+    return found or [_("[[metrics]]: %(name)s is there twice") % {"name": name} for name in twice]
 
 
 def patterns(entries: Any) -> tuple[Pattern, ...]:
@@ -100,14 +103,14 @@ def _pattern(chart: str, regex: str) -> Pattern:
 
 def _bad(regex: Any) -> str:
     if not isinstance(regex, str) or not regex or len(regex.encode("utf-8", "replace")) > LONGEST:
-        return f"must be a text of {LONGEST} bytes at most"
+        return _("must be a text of %(n)d bytes at most") % {"n": LONGEST}
     try:
         curves = _pattern("", regex).curves
     except (re2.error, UnicodeEncodeError):
-        return "cannot be used (no look-around, no back-references)"
+        return _("cannot be used (no look-around, no back-references)")
     if any(len(name) > NAME_LIMIT for name in curves):
-        return f"has a group whose name is longer than {NAME_LIMIT} characters"
-    return "" if curves else "needs a group around the number: loss=([0-9.]+)"
+        return _("has a group whose name is longer than %(n)d characters") % {"n": NAME_LIMIT}
+    return "" if curves else _("needs a group around the number: loss=([0-9.]+)")
 
 
 def _number(text: bytes | None) -> float | None:

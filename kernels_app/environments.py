@@ -32,8 +32,11 @@ PINNED = ("torch", "torchvision")  # as the portal has them: another torch would
 READY = "ready"  # a file in an environment that is complete
 MINUTES = 30
 LOOK = 0.2  # seconds
+LONGEST, LARGEST = 500, 64 * 1024  # characters of a line, bytes of the file
+_CLAUSE = r"(?:===|==|~=|!=|<=|>=|<|>)\s*[A-Za-z0-9.*+!_-]+\s*"
+# Each place has one way to go on, so that no line takes long. pip would put what a $ names into the marker.
 REQUIREMENT = re.compile(
-    r"[A-Za-z0-9][A-Za-z0-9._-]*\s*(\[[A-Za-z0-9._,\s-]+\])?\s*((===|==|~=|!=|<=|>=|<|>)\s*[A-Za-z0-9.*+!_-]+\s*,?\s*)*(;.*)?"
+    rf"[A-Za-z0-9][A-Za-z0-9._-]*\s*(?:\[[A-Za-z0-9._,\s-]+\]\s*)?(?:{_CLAUSE}(?:,\s*{_CLAUSE})*(?:,\s*)?)?(?:;[^$\\]*)?"
 )
 
 Tick = Callable[[], None]
@@ -42,11 +45,17 @@ Say = Callable[[str], None]
 
 def asked_for(kernel: Path) -> list[str]:
     """The requirements of an unpacked kernel, a package each. Raises BadKernel for a line that is none."""
-    text = (bytes_of(kernel / REQUIREMENTS) or b"").decode("utf-8-sig", "replace")
+    return requirements(bytes_of(kernel / REQUIREMENTS))
+
+
+def requirements(data: bytes | None) -> list[str]:
+    """The same, of what requirements.txt holds. Raises BadKernel."""
+    if data and len(data) > LARGEST:
+        raise BadKernel(_("%(file)s is larger than %(n)d kB.") % {"file": REQUIREMENTS, "n": LARGEST // 1024})
     found = []
-    for n, line in enumerate(text.splitlines(), 1):
+    for n, line in enumerate((data or b"").decode("utf-8-sig", "replace").splitlines(), 1):
         wanted = re.sub(r"(^|\s)#.*", "", line).strip()
-        if wanted and not REQUIREMENT.fullmatch(wanted):
+        if wanted and (len(wanted) > LONGEST or not REQUIREMENT.fullmatch(wanted)):
             sentence = _(
                 "%(file)s: line %(n)d is no package with versions; options, addresses and paths are not taken."
             )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 import tomllib
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,14 +22,26 @@ PARTS = {"config": "training.json", "output": "out", "temporary": "tmp"}  # of a
 def about(folder: Path) -> dict[str, Any]:
     """`kernel.toml` of an unpacked kernel; {} where there is none that can be read."""
     try:
-        return tomllib.loads((folder / "kernel.toml").read_text(encoding="utf-8-sig"))
+        return _read((folder / "kernel.toml").read_text(encoding="utf-8-sig"))
     except (OSError, ValueError):
+        return {}
+
+
+def _read(text: str) -> dict[str, Any]:
+    try:
+        return tomllib.loads(text)
+    except ValueError:
         return {}
 
 
 def is_whole(folder: Path) -> bool:
     """Whether the file that is started is there."""
     return program(folder) is not None
+
+
+def starts_one_of(names: Iterable[str], text: bytes) -> bool:
+    """The same for a package that is not unpacked: the names of its files, and its kernel.toml."""
+    return not set(_split(_read(text.decode("utf-8-sig", "replace")))).isdisjoint(names)
 
 
 def program(folder: Path) -> Path | None:
@@ -74,7 +86,11 @@ def launch(
 
 def _words(folder: Path) -> list[str]:
     """The command of kernel.toml, word by word; the usual one where it has none that can be read."""
-    found = about(folder).get("command", USUAL)
+    return _split(about(folder))
+
+
+def _split(about: dict[str, Any]) -> list[str]:
+    found = about.get("command", USUAL)
     try:
         return shlex.split(found) or shlex.split(USUAL)
     except (ValueError, AttributeError, TypeError):

@@ -14,6 +14,7 @@ from django.utils.translation import get_language
 from django.utils.translation import gettext_lazy as _
 
 from jobs import limits
+from kernels_app.references import resolve
 from projects_app.models import ModelType, Project, TrainingType, User
 
 
@@ -105,13 +106,18 @@ class Kernel(models.Model):
     def may_be_tried(self) -> bool:
         """Whether the doctor may look at it once more: it failed, or whoever imported it was lost."""
         lost = self.state == KernelState.IMPORTING and not (self.job and self.job.is_active)
-        return not self.is_bundled and (self.state == KernelState.FAILED or lost)
+        put_away = self.state == KernelState.ARCHIVED and not self.has_passed
+        return not self.is_bundled and (self.state == KernelState.FAILED or lost or put_away)
 
     @property
     def has_passed(self) -> bool:
-        """Whether no line of the doctor failed; what came with the portal was tried before."""
-        states = {line.get("state") for line in self.checklist}
-        return "failed" not in states and (bool(states) or self.job_id is None)
+        """Whether the doctor came to its end and no line failed.
+
+        What came with the portal was tried before; what came with a model (it has no origin) trained that model.
+        """
+        if any(line.get("state") == "failed" for line in self.checklist):
+            return False
+        return self.is_bundled or self.tried_at is not None or not self.origin
 
     def is_managed_by(self, user: User) -> bool:
         """Who may retire it, for all projects."""
@@ -131,7 +137,7 @@ class Kernel(models.Model):
     def limits(self) -> dict[str, Any]:
         """`[limits]` of its kernel.toml: what a run of it may take, where that differs from the installation's."""
         try:
-            found = tomllib.loads((self.folder / "kernel.toml").read_text(encoding="utf-8")).get("limits", {})
+            found = tomllib.loads((self.folder / "kernel.toml").read_text(encoding="utf-8-sig")).get("limits", {})
         except (OSError, ValueError):
             return {}
         return {} if limits.faults(found) else found
@@ -193,8 +199,7 @@ class Kernel(models.Model):
         return self.schema.get("properties", {})
 
     def _section(self, name: str) -> dict[str, Any]:
-        found = self._properties.get(name)
-        return found if isinstance(found, dict) else {}
+        return resolve(self._properties.get(name), self.schema)
 
 
 class KernelSwitch(models.Model):

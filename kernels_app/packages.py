@@ -13,10 +13,12 @@ from django.utils.translation import gettext as _
 from jobs import limits, logmetrics
 from kernels_app import schema
 from kernels_app.badkernel import BadKernel, bytes_of
+from kernels_app.contract.files import is_text
 
 ABOUT, SCHEMA = "kernel.toml", "model_schema.json"
+LONGEST = {"name": 100, "version": 55}  # characters; a digest may follow the version
 OPTIONAL = ("description", "description_ko")  # of kernel.toml
-DOCTOR = ("params",)  # keys of [doctor]
+DOCTOR = ("params", "model_type")  # keys of [doctor]
 
 
 def about_of(text: bytes | None) -> dict[str, str]:
@@ -27,12 +29,16 @@ def about_of(text: bytes | None) -> dict[str, str]:
         found = dict.fromkeys(OPTIONAL, "") | tomllib.loads(text.decode("utf-8-sig"))
         about = {key: found[key] for key in ("name", "version", *OPTIONAL)}
     except KeyError as error:
-        raise BadKernel(f"{ABOUT}: {error}") from error
+        raise BadKernel(f"{ABOUT}: " + _("%(key)s is missing.") % {"key": error.args[0]}) from error
     except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise BadKernel(f"{ABOUT}: {error}") from error
     for key, value in about.items():
         if not isinstance(value, str) or (key not in OPTIONAL and not value.strip()):
-            raise BadKernel(f"{ABOUT}: {key} must be a text; it is {value!r}")
+            text = _("%(key)s must be a text; it is %(value)s")
+            raise BadKernel(f"{ABOUT}: " + text % {"key": key, "value": repr(value)})
+        if "\0" in value or (key in LONGEST and (len(value) > LONGEST[key] or not value.isprintable())):
+            text = _("%(key)s must be one line of %(n)d characters at most, without control characters.")
+            raise BadKernel(f"{ABOUT}: " + text % {"key": key, "n": LONGEST.get(key, 2000)})
     if wrong := limits.faults(found.get("limits", {})):
         raise BadKernel(f"{ABOUT}: [limits] " + "; ".join(wrong))
     for fault in _odd(found):
@@ -84,8 +90,18 @@ def schema_in(text: bytes | None) -> dict[str, Any]:
         raise BadKernel(f"{SCHEMA}: {error}") from error
     if wrong:
         raise BadKernel("\n".join(f"{SCHEMA}: {fault}" for fault in wrong))
+    if not _is_storable(document):
+        raise BadKernel(f"{SCHEMA}: " + _("A text holds a NUL (\\u0000), which cannot be kept."))
     found: dict[str, Any] = document
     return found
+
+
+def _is_storable(value: Any) -> bool:
+    if isinstance(value, dict):
+        return all(is_text(name) and _is_storable(one) for name, one in value.items())
+    if isinstance(value, list):
+        return all(map(_is_storable, value))
+    return is_text(value) if isinstance(value, str) else True
 
 
 def schema_of(folder: Path) -> dict[str, Any]:
@@ -95,8 +111,17 @@ def schema_of(folder: Path) -> dict[str, Any]:
 
 def _odd(found: dict[str, Any]) -> list[str]:
     doctor, command = found.get("doctor", {}), found.get("command", "")
-    wrong = [] if isinstance(command, str) else [f"command must be a text; it is {command!r}"]
+    wrong = []
+    if not isinstance(command, str):
+        wrong.append(_("%(key)s must be a text; it is %(value)s") % {"key": "command", "value": repr(command)})
     if not isinstance(doctor, dict) or not isinstance(doctor.get("params", {}), dict):
-        return [*wrong, "[doctor] must hold params, a table"]
+        return [*wrong, _("[doctor] must hold params, a table")]
+    try:
+        json.dumps(doctor.get("params", {}), allow_nan=False)
+    except (TypeError, ValueError):
+        wrong.append(_("[doctor] params must be what JSON can hold: no dates, no nan, no inf"))
+    if not isinstance(doctor.get("model_type", ""), str):
+        wrong.append(_("[doctor] model_type must be a text"))
     wrong += logmetrics.faults(found.get("metrics", []))
-    return wrong + [f"[doctor] {key} is not known; there is {', '.join(DOCTOR)}" for key in doctor if key not in DOCTOR]
+    text, known = _("[doctor] %(key)s is not known; there is %(list)s"), ", ".join(DOCTOR)
+    return wrong + [text % {"key": key, "list": known} for key in doctor if key not in DOCTOR]

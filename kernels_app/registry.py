@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from django.apps import AppConfig
-from django.db import connections, transaction
+from django.conf import settings
+from django.db import IntegrityError, connections, transaction
 from django.utils.translation import gettext as _
 
 from jobs.models import Job
@@ -58,6 +59,9 @@ def register(files: dict[str, bytes], *, is_bundled: bool = False) -> Kernel:
 def look(files: dict[str, bytes]) -> Kernel:
     """The kernel that these files would be, not saved. Raises BadKernel."""
     about, found = packages.about_of(files.get(packages.ABOUT)), packages.schema_in(files.get(packages.SCHEMA))
+    environments.requirements(files.get(environments.REQUIREMENTS))
+    if not launching.starts_one_of(files, files[packages.ABOUT]):
+        raise BadKernel(_("There is no train.py, nor what the command of kernel.toml starts."))
     return Kernel(
         **about,
         digest=packing.digest(files),
@@ -84,10 +88,24 @@ def look_at(folder: Path) -> Kernel:
 
 
 def adopt(found: Kernel, folder: Path, job: Job, origin: dict[str, Any]) -> tuple[Kernel, bool]:
-    """Register the package in `folder` for this job; False where the same files are here already.
+    """Register the package in `folder` for this job, which takes it away; False where the same files are here already.
 
     One that failed before is tried anew.
     """
+    draft = settings.TRAINPORTAL_HOME / "kernels" / f".{job.pk}.import.tmp"
+    draft.parent.mkdir(parents=True, exist_ok=True)
+    shutil.rmtree(draft, ignore_errors=True)
+    shutil.move(folder, draft)  # before the transaction: it may be gigabytes, and SQLite has one writer at a time
+    try:
+        try:
+            return _adopted(found, draft, job, origin)
+        except IntegrityError:  # another import took that version at the same moment
+            return _adopted(found, draft, job, origin)
+    finally:
+        shutil.rmtree(draft, ignore_errors=True)
+
+
+def _adopted(found: Kernel, draft: Path, job: Job, origin: dict[str, Any]) -> tuple[Kernel, bool]:
     with transaction.atomic():
         version = _free_version(found.name, found.version, found.digest)
         told = {"description": found.description, "description_ko": found.description_ko, "schema": found.schema}
@@ -98,11 +116,8 @@ def adopt(found: Kernel, folder: Path, job: Job, origin: dict[str, Any]) -> tupl
             fresh = {"state": KernelState.IMPORTING, "job": job, "checklist": [], "tried_at": None}
             created = Kernel.objects.filter(pk=kernel.pk, state=kernel.state).update(**fresh) == 1
             kernel.refresh_from_db()
-        if created and not kernel.folder.is_dir():
-            kernel.folder.parent.mkdir(parents=True, exist_ok=True)
-            draft = kernel.folder.with_name(f".{kernel.pk}.tmp")
-            shutil.rmtree(draft, ignore_errors=True)
-            shutil.copytree(folder, draft)
+        if created:  # whatever lies there is of a registration that was rolled back: ids come again
+            shutil.rmtree(kernel.folder, ignore_errors=True)
             draft.replace(kernel.folder)
     return kernel, created
 

@@ -27,6 +27,8 @@ from typing import IO, cast
 _CHUNK = 2**18  # bytes copied at a time
 _MAX_READ = 2**20  # bytes tarfile may ask for at once: a longer header is an attack on the memory
 _MAX_NAME, _MAX_PATH = 255, 1024  # bytes, of one part and of the whole
+_MAX_PARTS = 64  # each may be a folder that has to be made
+_ENTRY = 512  # bytes of a zip's directory, an entry, on average
 _RATIO_FROM = 2**20  # bytes; smaller files may be as compressible as they like (a blank mask is)
 _FAILURES = (  # what reading a damaged archive has been seen to raise
     *(zipfile.BadZipFile, zipfile.LargeZipFile, tarfile.TarError, OSError, zlib.error, lzma.LZMAError),
@@ -114,7 +116,7 @@ def _explained(error: Exception) -> ArchiveError:
 
 def _unpack(archive: Path, into: Path, limits: Limits) -> list[str]:
     with ExitStack() as stack:
-        opened = _open(archive, stack)
+        opened = _open(archive, stack, limits)
         writer = _Writer(into, limits, archive.stat().st_size)
         for count, member in enumerate(_members(opened), 1):
             if count > limits.entries:
@@ -184,17 +186,21 @@ def _checked_name(stated: str) -> str:
         if bad:
             raise ArchiveError(f"{_shown(stated)} {why}", "unsafe_name")
     encoded = [part.encode() for part in parts]
-    if any(len(part) > _MAX_NAME for part in encoded) or sum(map(len, encoded)) + len(parts) > _MAX_PATH:
+    too_long = any(len(part) > _MAX_NAME for part in encoded) or sum(map(len, encoded)) + len(parts) > _MAX_PATH
+    if too_long or len(parts) > _MAX_PARTS:
         raise ArchiveError(f"{_shown(stated)} has too long a name", "unsafe_name")
     return posixpath.join(*parts) if parts else "."
 
 
-def _open(archive: Path, stack: ExitStack) -> zipfile.ZipFile | tarfile.TarFile:
+def _open(archive: Path, stack: ExitStack, limits: Limits) -> zipfile.ZipFile | tarfile.TarFile:
     """By content, not by name; raises ArchiveError for anything but zip, tar and tar.gz."""
     with archive.open("rb") as file:
         head = file.read(512)
     if head[:4] in (b"PK\x03\x04", b"PK\x05\x06"):
-        return stack.enter_context(zipfile.ZipFile(archive))
+        reader = _DirectoryReader(stack.enter_context(archive.open("rb")), limits.entries)
+        opened = stack.enter_context(zipfile.ZipFile(cast("IO[bytes]", reader)))
+        reader.is_read = True
+        return opened
     opener = gzip.open if head[:2] == b"\x1f\x8b" else Path.open
     plain = cast("IO[bytes]", stack.enter_context(opener(archive, "rb")))
     bounded = cast("IO[bytes]", _BoundedReader(plain))
@@ -228,6 +234,39 @@ class _BoundedReader:
 
     def tell(self) -> int:
         return self.file.tell()
+
+
+@dataclass
+class _DirectoryReader:
+    """A file for zipfile, which reads the whole directory, whatever its size, and makes an object of each entry of it:
+    refused before that, where there are too many. What the archive says of their number is not believed."""
+
+    file: IO[bytes]
+    most: int  # entries
+    is_read: bool = False
+
+    def read(self, size: int = -1) -> bytes:
+        if not self.is_read and size > max(_MAX_READ, self.most * _ENTRY):
+            raise self._refusal()
+        data = self.file.read(size)
+        if not self.is_read and data.count(b"PK\x01\x02") > self.most:
+            raise self._refusal()
+        return data
+
+    def _refusal(self) -> ArchiveError:
+        return ArchiveError(f"the archive has more than {self.most} entries", "too_many_entries")
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        return self.file.seek(offset, whence)
+
+    def tell(self) -> int:
+        return self.file.tell()
+
+    def seekable(self) -> bool:
+        return True
+
+    def close(self) -> None:
+        self.file.close()
 
 
 def _members(opened: zipfile.ZipFile | tarfile.TarFile) -> Iterator[_Member]:

@@ -3,6 +3,7 @@
 The verdict is jsonschema's (draft 2020-12); nothing is ever fetched, and patterns run on re2, which cannot hang.
 """
 
+from kernels_app.references import resolve, target
 from kernels_app.schema.compiled import Compiled, compiled, validator
 from kernels_app.schema.document import (
     PARAMS,
@@ -11,8 +12,6 @@ from kernels_app.schema.document import (
     description,
     params_schema,
     pointer_of,
-    resolve,
-    target,
     title,
     training_types,
     unit,

@@ -8,7 +8,8 @@ from typing import Any
 
 from django.utils.translation import gettext as _
 
-from kernels_app.schema.document import params_schema, resolve, title
+from kernels_app.references import resolve
+from kernels_app.schema.document import params_schema, title
 from kernels_app.schema.words import form, shown
 
 ADDED, REMOVED, TIGHTENED, CHANGED = "added", "removed", "tightened", "changed"

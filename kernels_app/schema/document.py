@@ -9,44 +9,21 @@ from typing import Any
 from django.utils.translation import get_language
 
 from kernels_app.contract import TRAINING_TYPES
+from kernels_app.references import resolve
 
 PARAMS = "training_params"
 READ_ONLY = ("supported_operations", "supported_gpu_count", "batchable_params")  # read, never written into model.json
-REFERENCES = 20  # that lead to each other; more is a circle
 
 
 def training_types(schema: dict[str, Any]) -> list[str]:
     section = schema["properties"]["training_type"]
-    found = [section["const"]] if "const" in section else section.get("enum", [])
-    return [code for code in found if code in TRAINING_TYPES]
+    found = [section["const"]] if "const" in section else section.get("enum")
+    return [code for code in found if code in TRAINING_TYPES] if isinstance(found, list) else []
 
 
 def params_schema(schema: dict[str, Any]) -> dict[str, Any]:
     found = schema.get("properties", {}).get(PARAMS, {})
     return resolve(found, schema)
-
-
-def resolve(part: Any, root: dict[str, Any]) -> dict[str, Any]:
-    """`part` with its own `$ref` (within the document) put in; {} where it is no schema."""
-    seen = 0
-    while isinstance(part, dict) and isinstance(part.get("$ref"), str) and seen < REFERENCES:
-        found = target(part["$ref"], root)
-        rest = {key: value for key, value in part.items() if key != "$ref"}
-        part = {**found, **rest} if isinstance(found, dict) else rest
-        seen += 1
-    return part if isinstance(part, dict) else {}
-
-
-def target(reference: str, root: Any) -> Any:
-    """What a reference such as `#/$defs/rate` leads to; None where that is nothing."""
-    steps = reference.removeprefix("#").strip("/")
-    for step in steps.split("/") if steps else []:
-        step = step.replace("~1", "/").replace("~0", "~")
-        if isinstance(root, list) and step.isdecimal() and int(step) < len(root):
-            root = root[int(step)]
-        else:
-            root = root.get(step) if isinstance(root, dict) else None
-    return root
 
 
 def defaults(schema: dict[str, Any]) -> dict[str, Any]:

@@ -9,8 +9,11 @@ from collections.abc import Iterator
 from typing import Any
 
 from django.utils.translation import gettext as _
+from referencing import Registry
+from referencing.exceptions import Unresolvable
+from referencing.jsonschema import DRAFT202012
 
-from kernels_app.schema.document import escape, target
+from kernels_app.schema.document import escape
 
 NODES = 5000  # values in the whole document
 RULES = 2000  # parts that one value is held against
@@ -26,16 +29,24 @@ def faults(schema: dict[str, Any]) -> list[Found]:
     if len(places) > NODES:
         text = _("The schema has more than %(n)d parts.") % {"n": NODES}
         return [("", text, _("Leave out what no reader needs, such as long lists of values."))]
-    anchors = {node[key]: node for _p, node in places for key in ("$anchor", "$dynamicAnchor") if key in node}
-    counts: dict[int, int] = {}
+    resolver, counts = resolver_of(schema), {}
     for pointer, node in places:
-        count = _rules(node, schema, anchors, counts, set())
+        try:
+            count = _rules(node, resolver, counts, set())
+        except RecursionError:  # a thousand references in a row
+            count = ENDLESS
         if count == ENDLESS:
             return [(pointer, _("This part refers to itself without end."), _("Break the circle of references."))]
         if count > RULES:
             text = _("One value would be held against more than %(n)d rules here.") % {"n": RULES}
             return [(pointer, text, _("Refer to each part once, instead of several times."))]
     return []
+
+
+def resolver_of(schema: dict[str, Any]) -> Any:
+    """Leads references to where jsonschema follows them."""
+    base = str(schema.get("$id", ""))
+    return Registry().with_resource(base, DRAFT202012.create_resource(schema)).crawl().resolver(base)
 
 
 def _places(node: Any, pointer: str) -> Iterator[tuple[str, dict[str, Any]]]:
@@ -47,7 +58,7 @@ def _places(node: Any, pointer: str) -> Iterator[tuple[str, dict[str, Any]]]:
         yield from _places(value, f"{pointer}/{escape(str(key))}")
 
 
-def _rules(node: Any, root: dict[str, Any], anchors: dict[str, Any], counts: dict[int, int], above: set[int]) -> int:
+def _rules(node: Any, resolver: Any, counts: dict[int, int], above: set[int]) -> int:
     """How many parts are held against one value, this one included; each part is counted once and remembered."""
     if not isinstance(node, dict):
         return 1
@@ -55,8 +66,8 @@ def _rules(node: Any, root: dict[str, Any], anchors: dict[str, Any], counts: dic
         return ENDLESS
     if id(node) not in counts:
         total = 1
-        for part in _beside(node, root, anchors):
-            more = _rules(part, root, anchors, counts, above | {id(node)})
+        for part in _beside(node, resolver):
+            more = _rules(part, resolver, counts, above | {id(node)})
             if more == ENDLESS:
                 return ENDLESS
             total = min(total + more, RULES + 1)
@@ -64,7 +75,7 @@ def _rules(node: Any, root: dict[str, Any], anchors: dict[str, Any], counts: dic
     return counts[id(node)]
 
 
-def _beside(node: dict[str, Any], root: dict[str, Any], anchors: dict[str, Any]) -> Iterator[Any]:
+def _beside(node: dict[str, Any], resolver: Any) -> Iterator[Any]:
     """The parts that are held against the same value."""
     for key in LISTS:
         yield from node[key] if isinstance(node.get(key), list) else ()
@@ -73,5 +84,7 @@ def _beside(node: dict[str, Any], root: dict[str, Any], anchors: dict[str, Any])
         yield from node["dependentSchemas"].values()
     for key in ("$ref", "$dynamicRef"):
         if isinstance(reference := node.get(key), str):
-            name = reference.removeprefix("#")
-            yield anchors[name] if name in anchors else target(reference, root)
+            try:
+                yield resolver.lookup(reference).contents
+            except Unresolvable:  # in a default or an example, where it is no reference
+                continue

@@ -10,8 +10,9 @@ from typing import Any
 from django.utils.translation import gettext as _
 from jsonschema import ValidationError
 
+from kernels_app.references import resolve
 from kernels_app.schema.compiled import extras
-from kernels_app.schema.document import PARAMS, pointer_of, resolve
+from kernels_app.schema.document import PARAMS, pointer_of
 from kernels_app.schema.words import Label, Problem, about, form, sentence, shown
 from projects_app.korean import fluent
 

@@ -10,9 +10,7 @@ from typing import Any
 import re2
 from django.utils.translation import gettext as _
 from jsonschema import Draft202012Validator, SchemaError
-from referencing import Registry
 from referencing.exceptions import Unresolvable
-from referencing.jsonschema import DRAFT202012
 
 from kernels_app import jsontext
 from kernels_app.contract import TRAINING_TYPES
@@ -56,7 +54,7 @@ def faults(schema: Any) -> list[Fault]:
     if not isinstance(properties, dict):
         text = _("Describe training_type, model_type and training_params below “properties”.")
         return [Fault("/properties", _("The schema needs “properties”."), text)]
-    found = list(_refusals(schema))
+    found = [*_refusals(schema), *_unevaluated(schema)]
     for name in ("training_type", "model_type", PARAMS):
         if not isinstance(properties.get(name), dict):
             text = _("Add it as an object below “properties”.")
@@ -71,7 +69,8 @@ def faults(schema: Any) -> list[Fault]:
     except SchemaError as error:
         mend = _("Look this keyword up in JSON Schema, draft 2020-12.")
         return [Fault(pointer_of(error.absolute_path), error.message, mend)]
-    found = list(_lost_references(validator(schema).schema)) or [Fault(*fault) for fault in effort.faults(schema)]
+    found = list(_lost_references(validator(schema).schema))
+    found = found or [Fault(*fault) for fault in effort.faults(validator(schema).schema)]
     found += [Fault(*fault) for fault in sections.faults(schema)]
     if found:
         return found
@@ -118,15 +117,30 @@ def _refused_keywords(node: dict[str, Any]) -> Iterator[tuple[str, str, str]]:
         for pattern, part in patterns.items():
             if isinstance(part, dict | bool) and not _is_safe(pattern):
                 yield f"patternProperties/{escape(pattern)}", unusable, mend
-        if "unevaluatedProperties" in node:  # jsonschema would run these patterns on an engine that can hang
-            text = _("This cannot stand beside “patternProperties”.")
-            yield "unevaluatedProperties", text, _("Use “additionalProperties” instead.")
+
+
+def _unevaluated(schema: dict[str, Any]) -> Iterator[Fault]:
+    """jsonschema would run the patterns that such a rule finds, wherever they are, on an engine that can hang."""
+    places = list(_places(schema))
+    if any(isinstance(node.get("patternProperties"), dict) for _pointer, node in places):
+        for pointer, node in places:
+            if "unevaluatedProperties" in node:
+                text = _("This cannot stand in a schema with “patternProperties”.")
+                yield Fault(f"{pointer}/unevaluatedProperties", text, _("Use “additionalProperties” instead."))
+
+
+def _places(node: Any, pointer: str = "", depth: int = 0) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Every object of the document, as deep as one is looked into."""
+    if isinstance(node, dict):
+        yield pointer, node
+    children = node.items() if isinstance(node, dict) else enumerate(node) if isinstance(node, list) else ()
+    for key, value in children if depth <= DEPTH else ():
+        yield from _places(value, f"{pointer}/{escape(str(key))}", depth + 1)
 
 
 def _lost_references(schema: dict[str, Any]) -> Iterator[Fault]:
     """References to a place in the document where nothing is."""
-    base = str(schema.get("$id", ""))
-    resolver = Registry().with_resource(base, DRAFT202012.create_resource(schema)).resolver(base)
+    resolver = effort.resolver_of(schema)
     for pointer, reference in _references(schema):
         try:
             resolver.lookup(reference)

@@ -8,7 +8,8 @@ from typing import Any
 from django.utils.translation import gettext as _
 
 from kernels_app.contract import OPERATIONS
-from kernels_app.schema.document import params_schema, resolve
+from kernels_app.references import resolve
+from kernels_app.schema.document import params_schema
 
 RESERVED = ("live_model",)  # known, for later
 GOALS = ("min", "max")

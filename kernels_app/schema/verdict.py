@@ -7,8 +7,9 @@ from typing import Any
 
 from django.utils.translation import gettext as _
 
+from kernels_app.references import resolve
 from kernels_app.schema.compiled import compiled
-from kernels_app.schema.document import PARAMS, params_schema, resolve, training_types
+from kernels_app.schema.document import PARAMS, params_schema, training_types
 from kernels_app.schema.explain import Words
 from kernels_app.schema.words import Label, Problem
 

@@ -297,3 +297,24 @@ def test_a_full_disk_is_not_called_damage(tmp_path, monkeypatch):
     with pytest.raises(ArchiveError, match="No space left") as caught:
         unpack(path, tmp_path / "into")
     assert caught.value.code == "not_written"
+
+
+@pytest.mark.parametrize("kind", [make_zip, lambda path, files: make_tar(path, *files.items())])
+def test_names_of_hundreds_of_folders_are_refused(tmp_path, refused, kind):
+    assert refused(kind(tmp_path / "a", {"a/" * 64 + "x": b"1"})).code == "unsafe_name"
+
+
+def test_entries_are_counted_before_an_object_is_made_of_each(tmp_path, refused, monkeypatch):
+    made = []
+
+    class Counted(zipfile.ZipInfo):
+        __slots__ = ()
+
+        def __init__(self, *args, **named):
+            made.append(args)
+            super().__init__(*args, **named)
+
+    path = make_zip(tmp_path / "a", {f"{n}.txt": b"" for n in range(50)})
+    monkeypatch.setattr(zipfile, "ZipInfo", Counted)
+    assert refused(path, entries=10).code == "too_many_entries"
+    assert made == []

@@ -113,3 +113,9 @@ def test_patterns_that_cannot_be_are_refused(entries, words):
     (fault,) = logmetrics.faults(entries)
     assert words in fault
     assert logmetrics.patterns(entries) == ()
+
+
+def test_a_progress_bar_is_many_lines(job, step, log):
+    log("\r1% loss=0.5\r2% loss=0.25\r3% loss=0.125\n")
+    step()
+    assert curve(job, "loss", "loss") == [[1, 0.5], [2, 0.25], [3, 0.125]]

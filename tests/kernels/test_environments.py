@@ -6,6 +6,7 @@ import base64
 import hashlib
 import subprocess
 import sys
+import time
 import zipfile
 from pathlib import Path
 
@@ -124,3 +125,22 @@ def test_lines_that_are_no_packages_are_refused_with_their_number(tmp_path, line
 )
 def test_lines_that_are_packages_are_taken(tmp_path, line):
     assert environments.asked_for(kernel(tmp_path / "k", line)) == [line]
+
+
+@pytest.mark.parametrize(
+    "line", ["a" + "==1    " * 60 + "@", "a" + "==1   ," * 60 + "@", "a; ${PIP_INDEX_URL}", "a" * 501]
+)
+def test_a_line_that_is_none_is_refused_at_once(line):
+    began = time.monotonic()
+    with pytest.raises(BadKernel, match="line 1 is no package"):
+        environments.requirements(line.encode())
+    assert time.monotonic() - began < 2
+
+
+def test_a_huge_list_is_not_read(tmp_path):
+    with pytest.raises(BadKernel, match="larger than 64 kB"):
+        environments.requirements(b"numpy\n" * 20_000)
+    with (kernel(tmp_path / "k", "") / "requirements.txt").open("wb") as file:
+        file.truncate(2**40)
+    with pytest.raises(BadKernel, match="larger than 8 MB"):
+        environments.asked_for(tmp_path / "k")

@@ -81,6 +81,13 @@ def test_files_that_are_gone_come_back():
         ("kernel.toml", b'name = "x"\nversion = "1"\n[limits]\nlog = -1', "log must be a number of bytes"),
         ("kernel.toml", b'name = "x"\nversion = "1"\n[limits]\nmemory = 1', "memory is no limit; there are wall"),
         ("kernel.toml", b'name = "x"\nversion = "1"\nlimits = 3', "must be a table"),
+        ("kernel.toml", b'name = "a\\nb"\nversion = "1"', "name must be one line"),
+        ("kernel.toml", b'name = "' + b"x" * 101 + b'"\nversion = "1"', "name must be one line"),
+        ("kernel.toml", b'name = "x"\nversion = "' + b"1" * 56 + b'"', "version must be one line"),
+        ("kernel.toml", b'name = "x"\nversion = "1"\ndescription = "\\u0000"', "description must be"),
+        ("kernel.toml", b'name = "x"\nversion = "1"\n[doctor.params]\na = 2024-01-01', "what JSON can hold"),
+        ("kernel.toml", b'name = "x"\nversion = "1"\n[doctor.params]\na = nan', "what JSON can hold"),
+        ("kernel.toml", b'name = "x"\nversion = "1"\n[doctor]\nmodel_type = 1', "model_type must be a text"),
         ("model_schema.json", None, "model_schema.json is missing"),
         ("model_schema.json", b"{", "model_schema.json: "),
         ("model_schema.json", b"\xff", "model_schema.json: "),
@@ -173,3 +180,41 @@ def test_a_process_that_only_registers_kinds_of_jobs_does_not_load_the_reader_of
     )
     told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=os.environ)
     assert told.stdout.split() == ["False", "True"]
+
+
+def test_what_comes_with_a_model_is_looked_at_as_what_is_imported():
+    files = fake_kernels.files()
+    with pytest.raises(BadKernel, match="line 1 is no package"):
+        registry.look(files | {"requirements.txt": b"--index-url https://example.com"})
+    program = files.pop("train.py")
+    with pytest.raises(BadKernel, match=r"no train\.py"):
+        registry.look(files)
+    command = b'command = "python tools/go.py"\n' + files["kernel.toml"]
+    assert registry.look(files | {"tools/go.py": program, "kernel.toml": command}).name == "fake-cl"
+
+
+def test_sections_that_refer_to_another_part_are_read():
+    found = {"model_type": {"$ref": "#/$defs/codes"}, "supported_gpu_count": {"$ref": "#/$defs/n"}}
+    defs = {"codes": {"enum": ["OD_X"]}, "n": {"minimum": 2, "maximum": 4}}
+    kernel = Kernel(schema={"properties": found, "$defs": defs})
+    assert (kernel.bound_codes, kernel.gpu_range) == (["OD_X"], (2, 4))
+
+
+def test_limits_are_read_behind_a_byte_order_mark():
+    files = fake_kernels.files()
+    files["kernel.toml"] = b"\xef\xbb\xbf" + files["kernel.toml"] + b"[limits]\nwall = 60\n"
+    assert registry.register(files).limits == {"wall": 60}
+
+
+def test_a_text_with_a_nul_is_refused():
+    files = fake_kernels.files(model_type={"type": "string", "title": "a\0"})
+    with pytest.raises(BadKernel, match="NUL"):
+        registry.look(files)
+
+
+def test_faults_of_a_package_speak_korean():
+    files = fake_kernels.files()
+    files["kernel.toml"] += b'[doctor]\nfast = 1\n[[metrics]]\nname = "a"\nregex = "b"\n'
+    with translation.override("ko"), pytest.raises(BadKernel) as refused:
+        registry.look(files)
+    assert "needs a group" not in str(refused.value)

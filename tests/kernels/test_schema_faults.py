@@ -130,3 +130,38 @@ def test_a_pattern_that_would_hang_answers_at_once():
     began = time.monotonic()
     assert schema.check_params(document, fake_kernels.params(x="a" * 900 + "!"))
     assert time.monotonic() - began < 2
+
+
+@pytest.mark.parametrize("reference", ["#/$defs/s%20{n}", "#s{n}"])
+def test_rules_that_double_are_counted_as_references_are_followed(reference):
+    """However they are spelled, and whatever a default has that looks like their name."""
+    steps = {f"s {n}": {"$anchor": f"s{n}", "allOf": [{"$ref": reference.format(n=n + 1)}] * 2} for n in range(40)} | {
+        "s 40": {"$anchor": "s40", "type": "string"}
+    }
+    decoys = [{"$anchor": f"s{n}"} for n in range(40)]
+    (fault,) = of(with_params({"x": {"$ref": reference.format(n=0)}}, **{"$defs": steps, "default": decoys}))
+    assert "more than 2000 rules" in fault.message
+
+
+def test_patterns_never_reach_an_engine_that_can_hang():
+    inside = {"unevaluatedProperties": False, "allOf": [{"patternProperties": {"^(a+)+$": {}}}]}
+    (fault,) = of(with_params({"x": inside}))
+    assert fault.pointer == "/properties/training_params/properties/x/unevaluatedProperties"
+    assert of(with_params({"x": {"unevaluatedProperties": False}})) == []
+
+
+def test_a_setting_may_be_called_as_a_keyword_is():
+    assert of(with_params({"$anchor": {"type": "string"}})) == []
+
+
+def test_training_types_that_are_no_list_are_named():
+    document = with_params({})
+    document["properties"]["training_type"] = {"enum": 5}
+    (fault,) = of(document)
+    assert fault.pointer == "/properties/training_type"
+
+
+def test_a_thousand_references_in_a_row_are_refused():
+    steps = {f"s{n}": {"$ref": f"#/$defs/s{n + 1}"} for n in range(1200)} | {"s1200": {"type": "string"}}
+    (fault,) = of(with_params({"x": {"$ref": "#/$defs/s0"}}, **{"$defs": steps}))
+    assert "without end" in fault.message
