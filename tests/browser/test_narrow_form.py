@@ -128,6 +128,7 @@ def test_the_table_of_a_batch_fits_a_wide_screen_and_keeps_its_names_on_a_narrow
     )
     with page.expect_response("**/train/check/"):
         page.get_by_label("Name", exact=True).fill(LONG[:110])
+    page.wait_for_function("!document.querySelector('.htmx-request, .htmx-swapping, .htmx-settling')")
     page.get_by_role("button", name="Start 4 trainings").click()
     page.locator("dialog#confirm button[value=yes]").click()
     page.wait_for_url(re.compile(r"/sweeps/\d+/$"))
