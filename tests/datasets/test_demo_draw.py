@@ -9,6 +9,8 @@ from PIL import Image, ImageDraw
 
 from datasets_app.demo.draw import GOOD, KINDS, Plate, plate
 
+pytestmark = pytest.mark.one_database
+
 SEEDS = range(6)
 drawing = cache(plate)  # where a test does not mind that another one has drawn the same plate
 SIZES = [(320, 240), (64, 64), (200, 360)]

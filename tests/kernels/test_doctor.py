@@ -237,6 +237,8 @@ def test_the_tiny_data_hold_what_the_contract_says(tmp_path):
 
 PRINTS = """
 import json, pathlib, sys, time
+
+pytestmark = pytest.mark.one_database
 config = json.load(open(sys.argv[1]))
 rate = json.load(open(config["training_config_file"]))["training_params"]["lr"]
 if config["base_model_path"]:

@@ -15,6 +15,8 @@ import pytest
 from kernels_app import environments
 from kernels_app.packages import BadKernel
 
+pytestmark = pytest.mark.one_database
+
 
 @pytest.fixture
 def shelf(tmp_path, monkeypatch) -> Path:

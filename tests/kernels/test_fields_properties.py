@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
+import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
@@ -12,6 +13,8 @@ from jsonschema import Draft202012Validator
 from kernels_app import fields, jsontext, schema
 from kernels_app.fields.growing import tree
 from kernels_app.fields.texts import same
+
+pytestmark = pytest.mark.one_database
 
 quick = settings(max_examples=120, deadline=None, derandomize=True, database=None)
 
