@@ -31,6 +31,8 @@ from kernels_app.contract.data import (
 from kernels_app.contract.settings import ModelSettings
 from kernels_app.contract.status import StatusMessage, parse
 
+from .forked import Ranks
+
 KEY = "key-of-this-run"
 COLOURS = {"RED": (220, 40, 40), "BLUE": (40, 60, 220), "GREEN": (40, 200, 60)}
 LIMIT = 600  # seconds for one run, on a very busy machine
@@ -61,18 +63,21 @@ class KernelRun:
         lines = (self.output / "save/metrics" / f"{name}.csv").read_text().splitlines()
         return [line.split(",") for line in lines]
 
-    def start(self, ranks: int = 1) -> subprocess.Popen[bytes]:
+    def start(self, ranks: int = 1, *, by_command: bool = False) -> subprocess.Popen[bytes] | Ranks:
+        """`by_command`: as the portal does, by its command line, with torchrun where there are ranks."""
         program = [str(self.folder / "kernel/train.py"), str(self.folder / "training.json")]
         torchrun = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", str(ranks)]
         argv = [sys.executable, *(torchrun if ranks > 1 else []), *program]
         known = {name: os.environ[name] for name in ("PATH", "HOME", "LD_LIBRARY_PATH") if name in os.environ}
         known |= {"OMP_NUM_THREADS": "1", "GOMP_SPINCOUNT": "0"}  # the tests share their machine
+        if not by_command:
+            return Ranks(program, self.folder, known, ranks)
         with (self.folder / "log.txt").open("ab") as log:
             return subprocess.Popen(argv, cwd=self.folder, env=known, stdout=log, stderr=subprocess.STDOUT)
 
-    def finish(self, ranks: int = 1) -> int:
+    def finish(self, ranks: int = 1, *, by_command: bool = False) -> int:
         """Run to the end; the exit code."""
-        process = self.start(ranks)
+        process = self.start(ranks, by_command=by_command)
         try:
             return process.wait(timeout=LIMIT)
         finally:
@@ -80,7 +85,7 @@ class KernelRun:
 
     def stop_after(self, steps: int, ranks: int = 1) -> int:
         """Run, ask it to stop after so many steps at least; the exit code."""
-        process = self.start(ranks)
+        process = self.start(ranks, by_command=ranks > 1)
         graph = self.output / "save/metrics/batch_loss.csv"
         _wait(lambda: graph.is_file() and graph.read_text().count("\n") > steps, self)
         process.send_signal(signal.SIGTERM)

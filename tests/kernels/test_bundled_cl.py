@@ -27,7 +27,7 @@ def dataset(tmp_path_factory):
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory, dataset) -> KernelRun:
     run = make_run(tmp_path_factory.mktemp("cl-trained"), "cl", dataset, params=PARAMS)
-    assert run.finish() == 0, run.log
+    assert run.finish(by_command=True) == 0, run.log
     return run
 
 
@@ -123,7 +123,7 @@ def test_two_ranks_go_on_from_a_base_model_with_another_class(tmp_path, trained)
     data = cl_dataset(tmp_path / "data", ["BLUE", "GREEN", "RED"], train=5, held=3)
     params = PARAMS | {"cache_mb": 0, "epochs": 999, "patience": 1, "learning_rate": 0.03}
     run = make_run(tmp_path / "run", "cl", data, base=trained.output, ranks=2, params=params)
-    assert run.finish(ranks=2) == 0, run.log
+    assert run.finish(ranks=2, by_command=True) == 0, run.log
     assert "are decoded anew each epoch" in run.log
     assert "on from the best weights, at a tenth of the learning rate" in run.log
     assert "Nothing better in 1 epochs: enough." in run.log

@@ -27,7 +27,7 @@ def dataset(tmp_path_factory):
 def trained(tmp_path_factory, dataset) -> KernelRun:
     """With a running mean of the weights."""
     run = make_run(tmp_path_factory.mktemp("od-trained"), "od", dataset, params=PARAMS)
-    assert run.finish() == 0, run.log
+    assert run.finish(by_command=True) == 0, run.log
     return run
 
 

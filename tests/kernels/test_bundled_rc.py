@@ -28,7 +28,7 @@ def dataset(tmp_path_factory):
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory, dataset) -> KernelRun:
     run = make_run(tmp_path_factory.mktemp("rc-trained"), "rc", dataset, params=PARAMS)
-    assert run.finish() == 0, run.log
+    assert run.finish(by_command=True) == 0, run.log
     return run
 
 
