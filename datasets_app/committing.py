@@ -156,15 +156,13 @@ def _is_labelled(record: ImageRecord, plan: Plan) -> bool:
 def _annotations(
     image: int, record: ImageRecord, plan: Plan, targets: Targets
 ) -> tuple[list[tuple[Any, ...]], list[Problem]]:
-    """Rows of `_COLUMNS`."""
+    """Rows of `_COLUMNS`. Without a training type only regions of interest are left."""
     if plan.training_type == TrainingType.CL:
         chosen = plan.of(record.category)
         if chosen is None:
             return [], []
         question, category = targets.types[plan.question].pk, targets.categories[chosen.code].pk
         return [(image, question, category, None, "", "[]", None, False, False)], []
-    if not plan.training_type:
-        return [], []
     shapes, problems = shapes_for(record, plan)
     made = []
     for shape in shapes:

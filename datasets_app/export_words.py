@@ -14,6 +14,7 @@ LOSSES: dict[str, str | Promise] = {
     ROIS: gettext_lazy("Regions of interest are left out."),
     SCORES: gettext_lazy("That a model made a label, and its score, are lost."),
     "other_types": gettext_lazy("Labels of other training types are left out. Export them once more for that type."),
+    "other_questions": gettext_lazy("Categories of other questions than the first are left out: a folder says one."),
     "unjudged": gettext_lazy("Regions that nobody judged are left out."),
     "siblings": gettext_lazy(
         "Sibling pictures lie beside, but nothing says so: name their endings when you import it."

@@ -9,11 +9,11 @@ from __future__ import annotations
 import os
 import zipfile
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from django.db.models import Count, Q
+from django.db.models import Count, Q, QuerySet
 from django.utils.translation import gettext as _
 
 from datasets_app.formats.source import LAYOUTS
@@ -80,16 +80,16 @@ def losses(datasets: Sequence[Dataset], format: str, training_type: str | None =
         **{
             POLYGONS: Count("pk", filter=of_kind & Q(kind="polygon")),
             VERDICTS: Count("pk", filter=of_kind & Q(verdict__isnull=False)),
-            ROIS: Count("pk", filter=Q(is_roi=True)),
+            ROIS: Count("pk", filter=_lost_rois(labels, kind, format)),
             SCORES: Count("pk", filter=of_kind & Q(is_generated=True)),
             "other_types": Count("pk", filter=~_exported(kind, format) & Q(is_roi=False)),
-            "unjudged": Count("pk", filter=of_kind & Q(annotation_type__training_type="RC", verdict__isnull=True)),
+            "unjudged": Count("pk", filter=Q(annotation_type__training_type="RC", verdict__isnull=True)),
         }
     )
     counted["siblings"] = ImageFile.objects.filter(image__dataset__in=datasets).count()
-    keeps_unjudged = frozenset() if format == WHOLE else frozenset({"unjudged"})
-    lost = [Loss(code, count) for code, count in counted.items() if count and code not in keeps | keeps_unjudged]
-    return lost + ([Loss("single_class", 1)] if _is_single_class(datasets, format, kind) else [])
+    keeps = (keeps - {ROIS}) | (frozenset() if format == WHOLE else {"unjudged"})
+    lost = [Loss(code, count) for code, count in counted.items() if count and code not in keeps]
+    return lost + (_lost_as_folders(datasets, labels) if format == "folders" and kind else [])
 
 
 def write(
@@ -133,13 +133,36 @@ def _exported(kind: TrainingType | None, format: str) -> Q:
     return Q(annotation_type__training_type__in=kinds)
 
 
-def _is_single_class(datasets: Sequence[Dataset], format: str, kind: TrainingType | None) -> bool:
-    """One folder for all images would be taken for a wrapper."""
-    if format != "folders" or kind is None:
-        return False
-    labels = Annotation.objects.filter(image__dataset__in=datasets, annotation_type__training_type=kind)
-    unlabelled = Image.objects.filter(dataset__in=datasets, labelled_cl=False)
-    return labels.order_by().values("category").distinct().count() == 1 and not unlabelled.exists()
+def _drawn_kind(kind: TrainingType | None, format: str) -> TrainingType | None:
+    """Whose shapes go into a file an image; one format has lists for RC instead."""
+    return kind if kind in _DRAWN and (format != WHOLE or kind != TrainingType.RC) else None
+
+
+def _lost_rois(labels: QuerySet[Annotation], kind: TrainingType | None, format: str) -> Q:
+    """All, where there is no place; else those of images that nobody labelled: a file would say that somebody did."""
+    if ROIS not in WRITERS[format].KEEPS:
+        return Q(is_roi=True)
+    drawn = _drawn_kind(kind, format)
+    if drawn is None or not labels.filter(annotation_type__training_type=drawn).exists():
+        return Q(pk__in=())
+    return Q(is_roi=True) & Q(**{f"image__{labelled_field(drawn)}": False})
+
+
+def _lost_as_folders(datasets: Sequence[Dataset], labels: QuerySet[Annotation]) -> list[Loss]:
+    """Folders say one question; and one folder for all images would be taken for a wrapper."""
+    if (question := next(iter(_questions(_types(datasets))), None)) is None:
+        return []
+    answers = labels.filter(annotation_type=question)
+    others = labels.filter(annotation_type__training_type=TrainingType.CL).exclude(annotation_type=question).count()
+    beside = Image.objects.filter(dataset__in=datasets).exclude(pk__in=answers.values("image"))
+    is_single = answers.order_by().values("category").distinct().count() == 1 and not beside.exists()
+    found = Loss("other_questions", others), Loss("single_class", int(is_single))
+    return [one for one in found if one.count]
+
+
+def _questions(types: Iterable[AnnotationType]) -> list[AnnotationType]:
+    """The first is the one that a format with a place for one gets."""
+    return [one for one in types if one.training_type == TrainingType.CL]
 
 
 class _Leaving:
@@ -147,6 +170,7 @@ class _Leaving:
 
     def __init__(self, datasets: list[Dataset], format: str, kind: TrainingType | None) -> None:
         self.datasets, self.format, self.kind, self.count = datasets, format, kind, 0
+        self.drawn = _drawn_kind(kind, format)
         self.types = {one.pk: one for one in _types(datasets)}
         self.classes = self._classes()
         self._layout = _common_layout(datasets)
@@ -159,9 +183,11 @@ class _Leaving:
         for dataset in self.datasets:
             last = (-1, -1)
             while some := _after(dataset, last):
-                sentence = _("Packing image %(number)d of %(count)d") % {"number": self.count + 1, "count": total}
-                progress(100 * self.count / total, sentence)
-                yield from self._leaving(dataset, some)
+                for one in self._leaving(dataset, some):  # each is told of: a cancel is seen, the lease is renewed
+                    sentence = _("Packing image %(number)d of %(count)d") % {"number": self.count + 1, "count": total}
+                    progress(100 * self.count / total, sentence)
+                    self.count += 1
+                    yield one
                 last = some[-1].position, some[-1].pk
 
     def _leaving(self, dataset: Dataset, images: list[Image]) -> Iterator[Outgoing]:
@@ -172,22 +198,20 @@ class _Leaving:
         for sibling in ImageFile.objects.filter(image__in=images):
             siblings[sibling.image_id].append(sibling)
         for image in images:
-            self.count += 1
             yield self._outgoing(dataset, image, labels[image.pk], siblings[image.pk])
 
     def _outgoing(
         self, dataset: Dataset, image: Image, labels: list[Annotation], siblings: list[ImageFile]
     ) -> Outgoing:
-        is_whole = self.format == WHOLE
-        drawn_kind = None if is_whole and self.kind == TrainingType.RC else self.kind
         return Outgoing(
             name=self._name(dataset, image.name),
             file=Blob(sha256=image.blob_id).path,
             size=(image.width, image.height),
-            labelled=bool(drawn_kind) and bool(getattr(image, labelled_field(str(drawn_kind)))),
-            shapes=tuple(self._shapes(labels, drawn_kind, with_rois=True)),
-            regions=tuple(self._shapes(labels, TrainingType.RC)) if is_whole else (),
+            labelled=bool(self.drawn and getattr(image, labelled_field(self.drawn))),
+            shapes=tuple(self._shapes(labels, self.drawn, with_rois=True)),
+            regions=tuple(self._shapes(labels, TrainingType.RC)) if self.format == WHOLE else (),
             categories=self._categories(labels),
+            stem=next((self._name(dataset, one.name.removesuffix(one.suffix)) for one in siblings), ""),
             siblings=tuple((self._name(dataset, one.name), Blob(sha256=one.blob_id).path) for one in siblings),
             meta=_meta(image),
             split=dataset.split,
@@ -218,9 +242,9 @@ class _Leaving:
         return found
 
     def _classes(self) -> Classes:
-        drawn = [one.code for one in self.types.values() if one.training_type == self.kind and self.kind in _DRAWN]
+        drawn = [one.code for one in self.types.values() if one.training_type == self.drawn]
         regions = [one.code for one in self.types.values() if one.training_type == TrainingType.RC]
-        questions = [one for one in self.types.values() if one.training_type == TrainingType.CL]
+        questions = _questions(self.types.values())
         if self.format != WHOLE:
             questions = questions[:1] if self.kind == TrainingType.CL else []
         found = {one.code: tuple(one.categories.values_list("code", flat=True)) for one in questions}

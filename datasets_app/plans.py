@@ -133,15 +133,19 @@ def in_order(reading: Reading, options: Options) -> Reading:
 
 
 def propose_also(project: Project, reading: Reading, plan: Plan) -> list[tuple[Reading, Plan]]:
-    """What becomes of the labels for other training types, which nobody is asked about: new codes where need be."""
+    """What becomes of the labels for other training types, which nobody is asked about: new codes where need be.
+
+    A list that names no label, or that cannot be read, gives none: it must not refuse the rest."""
     found: list[tuple[Reading, Plan]] = []
     reserved = [*plan.classes(), plan.model_type]
     for other in reading.also:
         options = Options(image_types=plan.image_types, reserved=tuple(reserved))
         name = f"{plan.name}_{other.question}" if other.question else plan.name
-        found.append((other, propose(project, name, other, options)))
-        reserved += [*found[-1][1].classes(), found[-1][1].model_type]
-    return [pair for pair in found if pair[1].training_type]
+        proposed = propose(project, name, other, options)
+        if proposed.codes():
+            found.append((other, proposed))
+            reserved += [*proposed.classes(), proposed.model_type]
+    return found
 
 
 def label_counts(reading: Reading) -> Counter[str]:

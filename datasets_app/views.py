@@ -6,6 +6,7 @@ from typing import Any
 
 from django import forms
 from django.contrib import messages
+from django.core.cache import cache
 from django.core.exceptions import ValidationError
 from django.db.models import Count, Exists, IntegerField, OuterRef, Q, QuerySet, Subquery, Sum
 from django.db.models.functions import Coalesce
@@ -22,7 +23,7 @@ from datasets_app.plan_checks import NAME_LENGTH
 from datasets_app.views_files import picture_url
 from projects_app.access import project_view
 from projects_app.listing import ordered, page_of
-from projects_app.models import Project, Role, TrainingType
+from projects_app.models import AnnotationType, Project, Role, TrainingType
 
 ORDERS = {
     "name": "name",
@@ -34,6 +35,7 @@ ORDERS = {
     "when": "created_at",
 }
 _RELATED = ("created_by", "project", "made_by__model", "made_by__project")
+_FACTS_KEPT = 3600  # seconds
 GALLERY_SIZES = (60, 120, 240)
 LABELLED = Q(labelled_cl=True) | Q(labelled_rc=True) | Q(labelled_od=True) | Q(labelled_seg=True)
 
@@ -93,7 +95,7 @@ def edit(request: HttpRequest, project: Project, pk: int) -> HttpResponseBase:
     if not form.is_valid():
         dataset.refresh_from_db()
         return render(request, "datasets/detail.html", _detail_context(request, dataset, form), status=422)
-    form.save()
+    form.save(commit=False).save(update_fields=form.Meta.fields)  # its labels may change meanwhile
     messages.success(request, _("Saved."))
     return redirect(dataset)
 
@@ -126,7 +128,7 @@ def image_page(request: HttpRequest, project: Project, pk: int, image: int) -> H
     dataset = _dataset(project, pk)
     shown = get_object_or_404(Image.objects.select_related("blob"), dataset=dataset, pk=image)
     labels = overlays.label_rows(dataset)
-    among = _filtered_images(request, dataset.images.order_by("position", "pk"))
+    among = _filtered_images(request, dataset, dataset.images.order_by("position", "pk"))
     before = Q(position__lt=shown.position) | Q(position=shown.position, pk__lt=shown.pk)
     after = Q(position__gt=shown.position) | Q(position=shown.position, pk__gt=shown.pk)
     context = {
@@ -187,29 +189,47 @@ def _add_training_types(datasets: list[Dataset]) -> None:
 def _detail_context(request: HttpRequest, dataset: Dataset, form: EditForm) -> dict[str, Any]:
     labels = overlays.label_rows(dataset)
     images = dataset.images.order_by("position", "pk")
-    page = page_of(request, _filtered_images(request, images), GALLERY_SIZES)
-    by_type = {kind: Count("pk", filter=Q(**{labelled_field(kind): True})) for kind in TrainingType.values}
-    counts = images.order_by().aggregate(all=Count("pk"), labelled=Count("pk", filter=LABELLED), **by_type)
+    page = page_of(request, _filtered_images(request, dataset, images), GALLERY_SIZES)
     return {
         "dataset": dataset,
         "form": form,
         "labels": labels,
         "page": page,
         "tiles": overlays.tiles(page, labels),
-        "image_count": counts["all"],
-        "unlabelled_count": counts["all"] - counts["labelled"],
-        "labelled_types": [(TrainingType(kind).label, counts[kind]) for kind in by_type if counts[kind]],
-        "siblings": ImageFile.objects.filter(image__dataset=dataset)
-        .values("suffix")
-        .annotate(n=Count("pk"))
-        .order_by("suffix"),
-        "size": _size(dataset),
+        **_facts(dataset),
         "problems": [(problems.sentence(code), count) for code, count in dataset.problems.items()],
         "dependants": deleting.dependants(dataset),
         "review": reviewing.progress(dataset),
         "filtered": any(request.GET.get(key) for key in ("q", "label", "labelled")),
         "gallery_sizes": ",".join(map(str, GALLERY_SIZES)),
         "may_edit": dataset.project.allows(request.user, Role.LABELLER),  # type: ignore[arg-type]
+    }
+
+
+def _facts(dataset: Dataset) -> dict[str, Any]:
+    """What takes a look at every image; kept as long as neither images nor labels change."""
+    made = dataset.created_at.timestamp()
+    key = f"dataset-facts-{dataset.pk}-{made}-{dataset.label_version}-{dataset.images.count()}"
+    if (kept := cache.get(key)) is None:
+        kept = _count_facts(dataset)
+        cache.set(key, kept, _FACTS_KEPT)
+    labelled = [(TrainingType(kind).label, count) for kind, count in kept["by_type"].items() if count]
+    return {name: kept[name] for name in ("image_count", "unlabelled_count", "siblings", "size")} | {
+        "labelled_types": labelled
+    }
+
+
+def _count_facts(dataset: Dataset) -> dict[str, Any]:
+    by_type = {kind: Count("pk", filter=Q(**{labelled_field(kind): True})) for kind in TrainingType.values}
+    images = dataset.images.order_by()
+    counts = images.aggregate(all=Count("pk"), labelled=Count("pk", filter=LABELLED), **by_type)
+    siblings = ImageFile.objects.filter(image__dataset=dataset).values("suffix").annotate(n=Count("pk"))
+    return {
+        "image_count": counts["all"],
+        "unlabelled_count": counts["all"] - counts["labelled"],
+        "by_type": {kind: counts[kind] for kind in by_type},
+        "siblings": list(siblings.order_by("suffix")),
+        "size": _size(dataset),
     }
 
 
@@ -221,7 +241,7 @@ def _size(dataset: Dataset) -> int:
     return total or 0
 
 
-def _filtered_images(request: HttpRequest, images: QuerySet[Image]) -> QuerySet[Image]:
+def _filtered_images(request: HttpRequest, dataset: Dataset, images: QuerySet[Image]) -> QuerySet[Image]:
     """By name, by label (`TYPE`, `TYPE:category`, `TYPE:true`), and by whether somebody labelled it."""
     if text := request.GET.get("q", "").strip():
         images = images.filter(name__icontains=text)
@@ -232,10 +252,11 @@ def _filtered_images(request: HttpRequest, images: QuerySet[Image]) -> QuerySet[
             images = images.filter(LABELLED) if labelled == "yes" else images.exclude(LABELLED)
     if label := request.GET.get("label", ""):
         kind, _colon, answer = label.partition(":")
-        found = Annotation.objects.filter(image=OuterRef("pk"), annotation_type__code=kind, is_roi=False)
+        types = list(AnnotationType.objects.filter(project=dataset.project, code=kind).values_list("pk", flat=True))
+        found = Annotation.objects.filter(image__dataset=dataset, annotation_type__in=types, is_roi=False)
         if answer:
             verdicts = {"true": True, "false": False}
             is_category = Q(category__code=answer)
             found = found.filter(is_category | Q(verdict=verdicts[answer]) if answer in verdicts else is_category)
-        images = images.filter(Exists(found))
+        images = images.filter(pk__in=found.values("image"))
     return images

@@ -19,6 +19,12 @@ def own_queue() -> str:
     return f"host:{hosts.name()}"[:100]
 
 
+def waits() -> bool:
+    """Whether something in it was not taken yet. What was taken stays there, locked, until it is done."""
+    waiting: bool = OrmQ.objects.filter(key=own_queue(), lock__lte=timezone.now()).exists()
+    return waiting
+
+
 class Broker(ORM):
     """django-q2's broker on the database, with two queues instead of one, the oldest task first."""
 

@@ -30,6 +30,7 @@ AT_ONCE = 64_000  # points stored in one transaction, roughly: six bytes may be 
 LINE_LIMIT = 256 * 1024  # bytes; what is longer than this without an end is no line
 FILE_LIMIT = 100  # metrics files looked at
 BUDGET = 2.0  # seconds of one step: whoever reads has other things to do, as to renew the lease
+NO_FILE = -1  # the inode of none: whatever is there by that name is another file
 TIMES = 200  # points whose times a file that was cut back keeps
 
 Span = tuple[float, float]  # seconds since the job started
@@ -200,6 +201,14 @@ def reset(job: Job) -> None:
         if log.is_file():  # it goes on in the same file: what stands there already is of the run that is forgotten
             facts = log.stat()
             job.cursors.create(file=LOG, inode=facts.st_ino, offset=facts.st_size)
+
+
+def distrust(job: Job) -> None:
+    """What was read may not be what the files hold: whoever reads them next forgets it and reads them from the start.
+
+    Nothing is forgotten before that, since it may be that nobody reads them again.
+    """
+    job.cursors.update(inode=NO_FILE)
 
 
 def reset_status(job: Job) -> None:

@@ -18,6 +18,7 @@ KINDS = {
     "import_dataset": _("Dataset import"),
     "import_model": _("Model import"),
     "import_kernel": _("Kernel import"),
+    "export_dataset": _("Dataset export"),
     "export_model": _("Model export"),
 }
 # what the filter offers: a key of the address, its words

@@ -17,6 +17,8 @@ from typing import Any
 import re2
 from django.utils.translation import gettext as _
 
+from jobs.metric_models import NAME_LIMIT
+
 FILE = "log_metrics.json"  # in the run folder: the patterns, as the kernel's package has them
 NAME = re.compile(r"[\w][\w .-]{0,63}")
 MOST = 20  # patterns of one kernel
@@ -103,10 +105,12 @@ def _bad(regex: Any) -> str:
     if not isinstance(regex, str) or not regex or len(regex.encode("utf-8", "replace")) > LONGEST:
         return _("must be a text of %(n)d bytes at most") % {"n": LONGEST}
     try:
-        is_of_use = bool(_pattern("", regex).curves)
+        curves = _pattern("", regex).curves
     except (re2.error, UnicodeEncodeError):
         return _("cannot be used (no look-around, no back-references)")
-    return "" if is_of_use else _("needs a group around the number: loss=([0-9.]+)")
+    if any(len(name) > NAME_LIMIT for name in curves):
+        return _("has a group whose name is longer than %(n)d characters") % {"n": NAME_LIMIT}
+    return "" if curves else _("needs a group around the number: loss=([0-9.]+)")
 
 
 def _number(text: bytes | None) -> float | None:

@@ -136,9 +136,8 @@ def _give_up_host(job: Job) -> bool:
         if job.cancel_requested_at:
             return job.move(HELD, State.CANCELLED, epoch=job.epoch, who="worker", why=why)
         if job.resumes < settings.JOB_RESUMES:
-            return job.requeue(
-                HELD, epoch=job.epoch, why=Said(_("interrupted: %(why)s"), why=why), moves=F("moves") + 1
-            )
+            moves = runfolder.unused(job, job.moves + 1)
+            return job.requeue(HELD, epoch=job.epoch, why=Said(_("interrupted: %(why)s"), why=why), moves=moves)
         text = outcome.story(job, why)
         facts = diagnosis.of(job, runfolder.of(job), text, "host_lost")
         return job.move(HELD, State.FAILED, epoch=job.epoch, who="worker", why=text, message=text, **facts)

@@ -8,6 +8,8 @@ and its numbers are not given again: new rows would find strange files in their 
 
 from __future__ import annotations
 
+from typing import Any
+
 from django.conf import settings
 from django.db import connection, models, transaction
 from django.db.models import F
@@ -35,21 +37,18 @@ def settle() -> dict[str, int]:
         for job in Job.objects.active().select_for_update():
             is_waiting = job.state == State.QUEUED
             found["waiting" if is_waiting else "held"] += 1
-            fields = {"moves": _unused(job)} if is_waiting else {"lease_until": clock.now()}
-            Job.objects.filter(pk=job.pk).update(epoch=F("epoch") + LEAP, adoptions=0, bad_lines=0, **fields)
-            ingest.reset(job)  # a runner of the present wrote on behind a gap: all is read again from its files
+            fields: dict[str, Any] = (
+                {"moves": runfolder.unused(job, job.moves)} if is_waiting else {"lease_until": clock.now()}
+            )
+            if job.state != State.FINALIZING:  # its status was read to the end, and nobody reads it again
+                fields["bad_lines"] = 0
+            Job.objects.filter(pk=job.pk).update(epoch=F("epoch") + LEAP, adoptions=0, **fields)
+            ingest.distrust(job)  # a runner of the present may have written on behind a gap
             why = Said(_("the database was restored from a backup"))
             job.record(State(job.state), State(job.state), who="", why=why)
         for folder, model in _numbered.items():
             _reserve(model, _highest(folder))
     return found
-
-
-def _unused(job: Job) -> int:
-    """How often it has moved, so that its folder is one that nobody has written into."""
-    while runfolder.of(job).exists():
-        job.moves += 1
-    return job.moves
 
 
 def _highest(folder: str) -> int:

@@ -15,6 +15,7 @@ from django.conf import settings
 from jobs.enclosure import logcut
 from jobs.launchers import shim
 from jobs.models import Job
+from kernels_app.contract import results
 
 RUNNER_LOCK = "runner.lock"
 LOG = shim.LOG
@@ -49,11 +50,19 @@ def all_of(job: Job) -> list[Path]:
     return [_numbered(job, n) for n in range(job.moves + 1)]
 
 
+def unused(job: Job, moves: int) -> int:
+    """The first number of moves from this one on whose folder nobody has written into: after a restore from a backup
+    there may be folders that the row knows nothing of."""
+    while _numbered(job, moves).exists():
+        moves += 1
+    return moves
+
+
 def inherit(job: Job) -> None:
     """Bring along what the attempt on a lost host left: copies, since that host may still be at it."""
     if not job.moves:
         return
-    before, folder = _numbered(job, job.moves - 1), of(job)
+    before, folder = _latest(all_of(job)[:-1]), of(job)
     for name in INHERITED:
         source, target, draft = before / name, folder / name, folder / f".{name}.tmp"
         if target.exists() or not source.exists() or source.is_symlink():
@@ -64,6 +73,13 @@ def inherit(job: Job) -> None:
         else:
             shutil.copy2(source, draft)
         draft.replace(target)
+
+
+def _latest(folders: list[Path]) -> Path:
+    """The one with the newest state to go on from; where none has any, the last."""
+    states = [(folder / OUTPUT / results.RESUME, n) for n, folder in enumerate(folders)]
+    written = [(state.stat().st_mtime, n) for state, n in states if state.is_file()]
+    return folders[max(written)[1]] if written else folders[-1]
 
 
 def drop_links(output: Path) -> None:

@@ -63,7 +63,8 @@ class TaskQueue:
             self.start()
         if now - self.asked >= settings.JOB_CANARY:
             self.asked = now
-            async_task("jobs.tasks.canary", cluster=broker.own_queue())
+            if not broker.waits():  # nobody takes them yet: one is enough to see when somebody does
+                async_task("jobs.tasks.canary", cluster=broker.own_queue())
 
     def end(self) -> None:
         """SIGTERM, and SIGKILL to all of it after a while."""

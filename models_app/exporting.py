@@ -18,10 +18,12 @@ from django.conf import settings
 from django.db import transaction
 from django.utils import timezone
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_noop
 
 from jobs import runfolder
 from jobs.kinds import JobError, Progress
 from jobs.models import TERMINAL, Job, storable
+from jobs.said import Said
 from kernels_app import describe, registry
 from models_app import manifest
 from models_app.models import ModelExport, TrainedModel
@@ -63,7 +65,7 @@ def build(job: Job, progress: Progress) -> None:
     """Write the archive of a job, whole or not at all, and drop the model's older ones. Raises JobError."""
     export = ModelExport.objects.filter(job=job).select_related("model", "created_by").first()
     if export is None:
-        raise JobError(_("The model of this export is gone."))
+        raise JobError(Said(gettext_noop("The model of this export is gone.")))
     related = ("project", "model_type", "kernel", "job", "snapshot", "base_model", "retrained_from", "created_by")
     model = TrainedModel.objects.select_related(*related).get(pk=export.model_id)
     export.folder.mkdir(parents=True, exist_ok=True)
@@ -72,7 +74,8 @@ def build(job: Job, progress: Progress) -> None:
         _write(draft, model, export.created_by, progress)
         draft.replace(export.path)
     except OSError as error:
-        raise JobError(_("The archive could not be written: %(why)s.") % {"why": error.strerror or error}) from error
+        why = Said(gettext_noop("The archive could not be written: %(why)s."), why=error.strerror or str(error))
+        raise JobError(why) from error
     finally:
         draft.unlink(missing_ok=True)
     ModelExport.objects.filter(pk=export.pk).update(size=export.path.stat().st_size)

@@ -21,6 +21,7 @@ CANCEL = {
     "import_dataset": gettext_lazy("Cancel import"),
     "import_model": gettext_lazy("Cancel import"),
     "import_kernel": gettext_lazy("Cancel import"),
+    "export_dataset": gettext_lazy("Cancel export"),
     "export_model": gettext_lazy("Cancel export"),
 }
 # what the engine says of itself is short; these say more to a reader

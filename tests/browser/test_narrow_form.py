@@ -126,7 +126,8 @@ def test_the_table_of_a_batch_fits_a_wide_screen_and_keeps_its_names_on_a_narrow
     page = form(
         1440, 900, query="&batch.rows.mode=list&batch.rows.values=1,2&batch.lr.mode=list&batch.lr.values=0.1,0.2"
     )
-    page.get_by_label("Name", exact=True).fill(LONG[:110])
+    with page.expect_response("**/train/check/"):
+        page.get_by_label("Name", exact=True).fill(LONG[:110])
     page.get_by_role("button", name="Start 4 trainings").click()
     page.locator("dialog#confirm button[value=yes]").click()
     page.wait_for_url(re.compile(r"/sweeps/\d+/$"))

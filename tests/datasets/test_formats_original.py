@@ -87,6 +87,15 @@ def test_a_code_that_two_parts_use_is_given_once(layout, project, bob):
     assert kinds == {"STATE": "CL", "RC_dent": "RC", "dent": "OD"}
 
 
+@pytest.mark.django_db
+@pytest.mark.parametrize("text", [b"", b"\xff\xfe\xfa"])
+def test_a_list_that_names_no_category_does_not_refuse_the_rest(layout, project, bob, text):
+    layout.text("annotations/EMPTY.cat", text)
+    reading = importing.read(layout.source)
+    importing.commit(project, bob, layout.source, reading, importing.propose(project, "mine", reading, Options()))
+    assert sorted(AnnotationType.objects.values_list("code", flat=True)) == ["BOLT", "STATE", "VALVE", "dent"]
+
+
 def test_the_training_type_that_is_chosen_comes_first(layout):
     reading = importing.read(layout.source, Options(training_type="CL"))
     assert (reading.question, [one.is_classification for one in reading.also]) == ("STATE", [False, False])

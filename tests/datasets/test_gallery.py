@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import pytest
+from django.db.models.signals import pre_save
 from django.urls import reverse
 from PIL import Image as Pillow
 
 from datasets_app import importing
-from datasets_app.models import Blob, Dataset, Image
+from datasets_app.models import Annotation, Blob, Dataset, Image
 from datasets_app.records import ImageRecord, Reading, Shape
 
 pytestmark = pytest.mark.django_db
@@ -89,6 +90,17 @@ def test_the_gallery_is_filtered(client_of, vera, dataset, query, found):
     assert names(client_of(vera).get(dataset.get_absolute_url(), query)) == found
 
 
+def test_what_is_counted_once_is_counted_anew_after_a_change(client_of, vera, dataset):
+    client, address = client_of(vera), url("detail", dataset.pk)
+    assert client.get(address).context["unlabelled_count"] == 1
+    Image.objects.filter(name="2.png").update(labelled_od=True)
+    dataset.labels_changed()
+    found = client.get(address).context
+    assert (found["unlabelled_count"], [count for _kind, count in found["labelled_types"]]) == (0, [3])
+    Image.objects.filter(name="2.png").delete()
+    assert client.get(address).context["image_count"] == 2
+
+
 def test_an_image_has_its_neighbours_and_labels(client_of, vera, dataset):
     middle = dataset.images.get(name="1.png")
     page = client_of(vera).get(url("image", dataset.pk, middle.pk))
@@ -132,6 +144,23 @@ def test_a_dataset_gets_another_name_and_not_a_taken_one(client_of, bob, dataset
     client_of(bob).post(url("edit", dataset.pk), {"name": "better", "description": "front"})
     dataset.refresh_from_db()
     assert (dataset.name, dataset.description) == ("better", "front")
+
+
+def test_another_name_does_not_undo_what_somebody_does_with_the_labels_meanwhile(client_of, bob, dataset):
+    assert [row["count"] for row in dataset.label_counts()] == [1]
+
+    def meanwhile(instance: Dataset, **_kwargs: object) -> None:
+        Annotation.objects.filter(image__dataset=instance).delete()
+        Dataset.objects.get(pk=instance.pk).labels_changed()
+
+    pre_save.connect(meanwhile, sender=Dataset)
+    try:
+        client_of(bob).post(url("edit", dataset.pk), {"name": "better", "description": "front"})
+    finally:
+        pre_save.disconnect(meanwhile, sender=Dataset)
+    now = Dataset.objects.get(pk=dataset.pk)
+    assert (now.name, now.description) == ("better", "front")
+    assert (now.label_version, now.label_counts()) == (dataset.label_version + 1, [])
 
 
 def test_deleting_frees_the_bytes_that_nobody_else_uses(client_of, bob, project, dataset, folder, home):

@@ -159,8 +159,11 @@ class Portal:
 
     def queue_processes(self, worker: subprocess.Popen[bytes]) -> list[psutil.Process]:
         """The task queue of a worker, its main process first."""
-        mains = [p for p in psutil.Process(worker.pid).children() if "qcluster" in words(p)]
-        return [each for main in mains for each in [main, *main.children(recursive=True)] if words(each)]
+        found: list[psutil.Process] = []
+        for main in (p for p in psutil.Process(worker.pid).children() if "qcluster" in words(p)):
+            with contextlib.suppress(psutil.NoSuchProcess):  # it may end while it is looked at
+                found += [each for each in [main, *main.children(recursive=True)] if words(each)]
+        return found
 
     def runner_of(self, job: Job) -> int:
         """The pid of the runner that has the job now; 0 where none has."""

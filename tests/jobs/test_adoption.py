@@ -143,6 +143,30 @@ def test_the_jobs_of_a_lost_host_go_back_into_the_queue(submit, host, give_up):
     assert runfolder.of(job).name == f"{job.pk}.1"  # the lost host may still be writing into the other
 
 
+@pytest.mark.parametrize("newest", ["", ".1"])
+def test_a_lost_host_s_job_gets_a_folder_that_nobody_used_and_one_history(submit, host, give_up, newest):
+    """A database restored from a backup knows nothing of the folder into which the job had moved since."""
+    job = submit(DONE)
+    assert queue.claim(job, host)
+    for suffix in ("", ".1"):
+        save = runfolder.of(job).with_name(f"{job.pk}{suffix}") / runfolder.OUTPUT / "save"
+        save.mkdir(parents=True)
+        for path in (save / "resume.pth", save / "log.txt", save.parents[1] / runfolder.LOG):
+            path.write_text(f"of{suffix}")
+            os.utime(path, (1000, 2000 if suffix == newest else 1000))
+    long_ago = timezone.now() - timedelta(hours=1)
+    Host.objects.filter(pk=host.pk).update(seen_at=long_ago)
+    Job.objects.update(lease_until=long_ago)
+    assert give_up() == [job]
+    job.refresh_from_db()
+    assert runfolder.of(job).name == f"{job.pk}.2"
+    runfolder.of(job).mkdir()
+    runfolder.inherit(job)
+    found = {path.read_text() for path in runfolder.of(job).rglob("*") if path.is_file()}
+    assert found == {f"of{newest}"}
+    assert runfolder.log(job).exists()
+
+
 def test_a_host_that_was_given_up_gets_no_job_before_it_has_looked_after_what_ran_there(submit, host, give_up):
     job = submit(DONE)
     assert queue.claim(job, host)

@@ -53,6 +53,14 @@ def test_matches_become_curves_whoever_reads_them(job, step, log):
     assert curve(job, "accuracy", "top5") == [[3, 0.9], [4, None]]
 
 
+def test_the_longest_name_of_a_group_is_that_of_a_curve(job, log):
+    name = "a" * 100
+    logmetrics.keep(runfolder.of(job), [{"name": "x", "regex": f"x=(?P<{name}>[0-9]+)"}])
+    log("x=1\n")
+    ingest.Ingest(job, runfolder.of(job), runfolder.output(job), lambda: None).step()
+    assert curve(job, "x", name) == [[1, 1]]
+
+
 def test_a_last_line_without_its_end_counts_when_the_program_is_gone(job, step, log):
     log("loss 0.5")
     step()
@@ -95,6 +103,7 @@ def test_no_pattern_hangs():
         ([{"name": "x", "regex": "(?=a)(b)"}], "no look-around"),
         ([{"name": "x", "regex": "loss"}], "needs a group"),
         ([{"name": "x", "regex": r"(?P<step>\d+)"}], "needs a group"),
+        ([{"name": "x", "regex": f"(?P<{'a' * 101}>.)"}], "longer than 100 characters"),
         ([{"name": "x", "regex": "(a)" * 400}], "1000 bytes at most"),
         ([{"name": "x", "regex": "(a)"}] * 2, "x is there twice"),
         ([{"name": f"x{n}", "regex": "(a)"} for n in range(21)], "20 at most"),

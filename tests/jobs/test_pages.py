@@ -10,9 +10,9 @@ import pytest
 from django.urls import reverse
 from django.utils import timezone
 
-from jobs import kinds
+from jobs import kinds, listing
 from jobs.models import Host, Job, Lease, State
-from jobs.templatetags.job_words import about_left, actor, kind_word, sentence
+from jobs.templatetags.job_words import CANCEL, about_left, actor, kind_word, sentence
 from projects_app.models import Project
 
 HTMX = {"HX-Request": "true"}
@@ -320,6 +320,12 @@ def test_a_job_of_another_project_is_not_here(client_of, vera, make):
 )
 def test_an_estimate_is_as_coarse_as_it_is_sure(seconds, text):
     assert about_left(seconds) == text
+
+
+def test_every_kind_has_a_word_and_says_what_its_cancel_ends():
+    registered = set(kinds._kinds) - {Toy.name}
+    assert len(registered) >= 7
+    assert registered == set(listing.KINDS) == set(CANCEL)
 
 
 def test_unknown_words_stay_as_they_are():

@@ -10,11 +10,12 @@ from datetime import timedelta
 
 import pytest
 from django.urls import reverse
-from django.utils import timezone
+from django.utils import timezone, translation
 
 from jobs import following
 from jobs.kinds import Cancelled, JobError
 from jobs.models import Job, State
+from jobs.said import Said
 from models_app import exporting
 from models_app.exporting import ExportRefused
 from models_app.models import ModelExport
@@ -137,8 +138,9 @@ def test_a_cancelled_export_leaves_no_half_archive_and_the_old_one_stays(shop, e
 def test_an_export_whose_model_is_gone_fails_in_words(shop, dev):
     export = exporting.start(shop.ready(), dev)
     ModelExport.objects.all().delete()
-    with pytest.raises(JobError, match="gone"):
+    with pytest.raises(JobError, match="gone") as failure:
         exporting.build(export.job, lambda percentage, sentence: None)
+    assert isinstance(failure.value.said, Said)  # each reader gets it in their language
 
 
 def test_old_archives_are_swept_and_young_ones_are_not(shop, export, home):
@@ -177,6 +179,19 @@ def test_a_failed_export_says_why(shop, devs, url):
     page = text(devs.get(model.get_absolute_url()))
     assert "The disk is full." in page
     assert "Export model" in page
+
+
+def test_how_an_export_ended_is_said_in_the_readers_language(shop, devs, dev, url):
+    model = shop.ready()
+    exporting.start(model, dev).job.request_cancel(dev)
+    page = text(devs.get(url("export", model), headers={"HX-Request": "true"}))
+    assert "The last export did not succeed. Cancelled" in page
+    gone = Said("The model of this export is gone.")
+    exporting.start(model, dev).job.move((State.QUEUED,), State.FAILED, who="runner", message=gone)
+    korean = text(devs.get(url("export", model), headers={"HX-Request": "true", "accept-language": "ko"}))
+    with translation.override("ko"):
+        assert gone.here() in korean
+    assert str(gone) not in korean
 
 
 def test_there_is_nothing_to_download_before(shop, devs, url):

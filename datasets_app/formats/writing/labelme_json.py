@@ -18,6 +18,7 @@ from datasets_app.formats.writing.outgoing import (
     Outgoing,
     Sink,
     Stems,
+    has_file,
     pictures,
     tidy,
 )
@@ -32,7 +33,7 @@ def write(images: Iterable[Outgoing], classes: Classes, sink: Sink) -> None:
     stems = Stems()
     for image in images:
         path = pictures(sink, image)
-        if image.labelled:
+        if has_file(image, classes):
             sink.text(f"{stems.of(path)}.json", document(image, posixpath.basename(path)))
 
 

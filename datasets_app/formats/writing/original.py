@@ -20,6 +20,7 @@ from datasets_app.formats.writing.outgoing import (
     Outgoing,
     Sink,
     Stems,
+    has_file,
     pictures,
     tidy,
 )
@@ -39,7 +40,7 @@ def write(images: Iterable[Outgoing], classes: Classes, sink: Sink) -> None:
         for region in image.regions:
             if region.verdict is not None:
                 sink.append(_RC, f"{image.name} {region.label} {_place(region)}\n")
-        if image.labelled:
+        if has_file(image, classes):
             stem = stems.of(image.name)
             up = "../" * (stem.count("/") + 1)
             sink.text(f"annotations/{stem}.json", document(image, posixpath.join(up, path)))

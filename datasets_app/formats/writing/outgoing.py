@@ -38,6 +38,7 @@ class Outgoing:
     regions: tuple[Shape, ...] = ()  # judged ones (RC), where they are exported beside other shapes
     categories: dict[str, str] = field(default_factory=dict)  # question -> category
     siblings: tuple[tuple[str, Path], ...] = ()  # name, file
+    stem: str = ""  # how the name and those of the siblings begin: the ending behind it tells them apart
     meta: dict[str, str] = field(default_factory=dict)
     split: str = ""
 
@@ -145,6 +146,14 @@ def pictures(sink: Sink, image: Outgoing, folder: str = "") -> str:
     for name, file in image.siblings:
         sink.file(posixpath.join(folder, name), file)
     return path
+
+
+def has_file(image: Outgoing, classes: Classes) -> bool:
+    """Whether a file of shapes goes with the image, for regions of interest alone too where there are no labels at all.
+
+    Where there are some, a file without one would say that somebody looked and found nothing.
+    """
+    return image.labelled or bool(image.shapes and not classes.labels)
 
 
 def flat(points: Iterable[tuple[float, float]]) -> list[float]:
