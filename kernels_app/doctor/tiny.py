@@ -58,8 +58,9 @@ def asked(dataset: Path, training_type: str, operation: str) -> Counter[Place]:
         return Counter(place(one.path, (one.x, one.y, one.width, one.height)) for one in regions)
     if operation in GIVEN:
         return Counter(place(path) for path in read_files(dataset))
-    read = read_cl if training_type == "CL" else read_split_shapes
-    return Counter(place(one.path) for one in read(dataset, "validation"))
+    if training_type == "CL":
+        return Counter(place(one.path) for one in read_cl(dataset, "validation"))
+    return Counter(place(one.path) for one in read_split_shapes(dataset, "validation"))
 
 
 def place(path: str, box: Sequence[float] | None = None) -> Place:
