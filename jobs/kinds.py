@@ -80,7 +80,10 @@ class ProgramKind(Protocol):
     name: str
 
     def prepare(self, job: Job, folder: Path, *, resume: bool) -> Launch:
-        """Write all that the program reads below `folder` and say how it starts. Raises JobError."""
+        """Write all that the program reads below `folder` and say how it starts.
+
+        Raises JobError, and Cancelled where it takes long and finds that out on its way.
+        """
 
     def check(self, job: Job, folder: Path) -> list[str]:
         """What the results lack, a sentence each: empty when they are complete and readable."""

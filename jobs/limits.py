@@ -14,6 +14,7 @@ from typing import Any
 
 from django.conf import settings
 from django.template.defaultfilters import filesizeformat
+from django.utils.translation import gettext
 from django.utils.translation import gettext_noop as _
 
 from jobs import runfolder
@@ -63,13 +64,16 @@ def of(job: Job) -> Limits:
 def faults(given: Any) -> list[str]:
     """What is wrong with limits as somebody wrote them, a sentence each."""
     if not isinstance(given, dict):
-        return ["limits must be a table"]
+        return [gettext("limits must be a table")]
     known = [field.name for field in fields(Limits)]
-    found = [f"{name} is no limit; there are {', '.join(known)}" for name in given if name not in known]
+    text = gettext("%(name)s is no limit; there are %(list)s")
+    found = [text % {"name": name, "list": ", ".join(known)} for name in given if name not in known]
     for name in known:
         value = given.get(name, 0)
         if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < 2**53:
-            found.append(f"{name} must be a number of {'bytes' if name in ('log', 'disk') else 'seconds'}, 0 for none")
+            in_bytes = gettext("%(name)s must be a number of bytes, 0 for none")
+            in_seconds = gettext("%(name)s must be a number of seconds, 0 for none")
+            found.append((in_bytes if name in ("log", "disk") else in_seconds) % {"name": name})
     return found
 
 

@@ -83,12 +83,13 @@ def _latest(folders: list[Path]) -> Path:
 
 
 def drop_links(output: Path) -> None:
-    """Take away the links in a run's results that lead out of them: what they lead to is not the run's."""
+    """Take away the links in a run's results that lead out of them, which are not the run's, and the pipes."""
     top = output.resolve()
     for place, folders, files in os.walk(top):
         for name in (*folders, *files):
             path = Path(place, name)
-            if path.is_symlink() and not _leads_inside(path, top):
+            leads_out = path.is_symlink() and not _leads_inside(path, top)
+            if leads_out or not (path.is_symlink() or path.is_file() or path.is_dir()):
                 path.unlink()
 
 

@@ -21,7 +21,7 @@ from django.utils.translation import gettext_noop as _
 
 from jobs import clock, diagnosis, functions, hosts, ingest, kinds, launchers, limits, locks, outcome, reaper, runfolder
 from jobs.enclosure import processes
-from jobs.kinds import JobError, ProgramKind
+from jobs.kinds import Cancelled, JobError, Launch, ProgramKind
 from jobs.launchers.errors import LaunchFailed, Lost
 from jobs.models import HELD, Fenced, Job, State, Stop
 from jobs.patience import AWAY, patiently
@@ -102,7 +102,7 @@ class Supervisor:
         handle = launcher.find(self.folder, attempt)  # an earlier runner may have died before it could say so
         if handle is None:
             is_cancelled = self.job.renew(self.epoch)
-            launch = None if is_cancelled else self.kind.prepare(self.job, self.folder, resume=self._make_way())
+            launch = None if is_cancelled else self._prepared()
             if launch is None or self.job.renew(self.epoch):
                 if self.job.resumes:
                     self._keep_partial()
@@ -113,6 +113,13 @@ class Supervisor:
             )
         if not self.job.move((State.STARTING,), State.RUNNING, epoch=self.epoch, who="runner", handle=handle, note=""):
             raise Fenced
+
+    def _prepared(self) -> Launch | None:
+        """None where it was cancelled on the way."""
+        try:
+            return self.kind.prepare(self.job, self.folder, resume=self._make_way())
+        except Cancelled:
+            return None
 
     def _make_way(self) -> bool:
         """Make the folder fit for a start; True when there is a state of this very run to go on from."""

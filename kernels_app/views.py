@@ -7,6 +7,7 @@ from typing import cast
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
+from django.utils.http import content_disposition_header
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_POST
 
@@ -92,10 +93,8 @@ def schema(request: HttpRequest, project: Project, pk: int) -> HttpResponse:
     """The schema as the kernel brought it."""
     kernel = get_object_or_404(Kernel, pk=pk)
     text = describe.as_json(kernel.schema)
-    name = f"{kernel.name}-{kernel.version}-model_schema.json".replace('"', "")
-    return HttpResponse(
-        text, content_type="application/json", headers={"Content-Disposition": f'attachment; filename="{name}"'}
-    )
+    name = content_disposition_header(True, f"{kernel.name}-{kernel.version}-model_schema.json")
+    return HttpResponse(text, content_type="application/json", headers={"Content-Disposition": name})
 
 
 @require_POST

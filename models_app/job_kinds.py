@@ -6,14 +6,16 @@ Every worker and runner loads this module at its start, so what only some jobs n
 from __future__ import annotations
 
 import shutil
+import time
 from pathlib import Path
 
+from django.conf import settings
 from django.urls import reverse
 from django.utils.translation import gettext_noop as _
 
 from datasets_app import kernel_view
 from jobs import chores, kinds, logmetrics, restored, runfolder
-from jobs.kinds import JobError, Launch, Repair
+from jobs.kinds import Cancelled, JobError, Launch, Repair
 from jobs.models import Job
 from jobs.said import Said
 from kernels_app import environments
@@ -47,7 +49,7 @@ class Training:
 
     def prepare(self, job: Job, folder: Path, *, resume: bool) -> Launch:
         model = _model(job)
-        _require_files(model.kernel)
+        _require_files(model.kernel, job)
         if job.follows_id and not resume:  # this job has nothing of its own yet: it goes on where the last one ended
             from models_app import resuming
 
@@ -107,7 +109,7 @@ class Validating:
     def prepare(self, job: Job, folder: Path, *, resume: bool) -> Launch:
         validation = _validation(job)
         model, operation = validation.model, validation.operation
-        _require_files(validation.kernel)
+        _require_files(validation.kernel, job)
         launching.make_folders(folder, fresh=True)
         write = kernel_view.write_dataset if operation == Operation.VALIDATION else kernel_view.write_inputs
         what = {"train": [], "validation": list(validation.datasets.all())}
@@ -215,12 +217,24 @@ def _validation(job: Job) -> Validation:
         raise JobError(Said(_("The validation of this job is gone."))) from error
 
 
-def _require_files(kernel: Kernel) -> None:
-    """Its program, and on a host that has not had it yet its own packages."""
+def _require_files(kernel: Kernel, job: Job) -> None:
+    """Its program, and on a host that has not had it yet its own packages, which take minutes: the lease is renewed.
+
+    Raises JobError, and Cancelled.
+    """
+    told = 0.0
+
+    def tick() -> None:
+        nonlocal told
+        if time.monotonic() - told >= settings.JOB_POLL:
+            told = time.monotonic()
+            if job.renew(job.epoch):
+                raise Cancelled
+
     if not kernel_launching.is_whole(kernel.folder):
         raise JobError(Said(_("The files of the kernel %(kernel)s are gone from this host."), kernel=str(kernel)))
     try:
-        environments.ensure(kernel.folder)
+        environments.ensure(kernel.folder, tick)
     except BadKernel as error:
         raise JobError(str(error)) from error
 

@@ -60,6 +60,9 @@ class Examination:
         except ValueError as error:
             yield Line("starts", training_type, FAILED, error.args[0])
             return
+        if "training" not in self.operations:
+            yield from self._without_training(order)
+            return
         first = self._run(order, "first", "training")
         yield Line("starts", training_type, *judging.starts(first))
         if first.went_well:
@@ -71,28 +74,44 @@ class Examination:
             yield from self._skipped(training_type, OF_TRAINING, Said(_("The first training did not end well.")))
         yield Line("inside", training_type, *judging.inside(self.runs))
 
+    def _without_training(self, order: Order) -> Iterator[Line]:
+        """Of one that claims other operations alone, which need no model of its own then."""
+        if not self._others:
+            yield Line("starts", order.training_type, FAILED, Said(_("It claims no operation that can be tried.")))
+            return
+        why = Said(_("It claims no training."))
+        yield from self._skipped(order.training_type, ("starts", *OF_TRAINING), why)
+        yield from self._answers(order, None)
+        yield Line("inside", order.training_type, *judging.inside(self.runs))
+
     def _of_model(self, order: Order, first: Run) -> Iterator[Line]:
         found = judging.checkpoint(first, order.training_type)
         yield Line("checkpoint", order.training_type, *found)
-        yield from self._stopped(order)
-        others = [name for name in self.operations if name in ("validation", "inference", "preprocessing")]
+        yield from self._stopped(order, judging.xs_of(first))
         if found[0] == FAILED:
             why = Said(_("There is no checkpoint of the first training."))
             yield from self._skipped(order.training_type, ("base_model",), why)
-            for name in others:
+            for name in self._others:
                 yield Line("results", order.training_type, SKIPPED, why, name)
             return
         again = self._run(order, "base", "training", base=first.output)
         yield Line("base_model", order.training_type, *judging.base_model(again, order.training_type))
-        for name in others:
-            run = self._run(order, name, name, base=first.output)
+        yield from self._answers(order, first.output)
+
+    @property
+    def _others(self) -> list[str]:
+        return [name for name in self.operations if name in ("validation", "inference", "preprocessing")]
+
+    def _answers(self, order: Order, base: Path | None) -> Iterator[Line]:
+        for name in self._others:
+            run = self._run(order, name, name, base=base)
             yield Line("results", order.training_type, *judging.answers(run, order.training_type), operation=name)
 
-    def _stopped(self, order: Order) -> Iterator[Line]:
+    def _stopped(self, order: Order, whole: dict[str, list[float]]) -> Iterator[Line]:
         """Stopped in the middle of its work, then started again where it was."""
         run = trial.prepare(order, self.folder / order.training_type / "stopped", "training")
         self._go(run, order, "stopped", stop_when=run.has_begun)
-        verdict = judging.sigterm(run, settings.JOB_GRACE)
+        verdict = judging.sigterm(run, settings.JOB_GRACE, whole)
         yield Line("sigterm", order.training_type, *verdict)
         if verdict[0] == FAILED:
             yield from self._skipped(order.training_type, ("resume",), Said(_("It could not be stopped.")))
@@ -118,14 +137,17 @@ class Examination:
         """Raises ValueError with a Said where the kernel gives no settings to be tried with."""
         properties = self.schema["properties"]
         section = schema.resolve(properties["model_type"], self.schema)
-        codes = section.get("enum") or [section.get("const", MODEL_TYPE)]
         given = launching.about(self.kernel).get("doctor", {})
-        params = schema.defaults(self.schema) | (given.get("params", {}) if isinstance(given, dict) else {})
+        given = given if isinstance(given, dict) else {}
+        codes = section.get("enum") or [section.get("const", given.get("model_type", MODEL_TYPE))]
+        params = schema.defaults(self.schema) | given.get("params", {})
         suffixes = self._suffixes()
         document = {"training_type": training_type, "model_type": codes[0], "training_params": params}
         document |= {"trainable_image_type": list(suffixes)} if suffixes else {}
         if problems := schema.check(self.schema, document):
-            text = _("It cannot be tried with its defaults: %(why)s Say params below [doctor] in kernel.toml.")
+            text = _(
+                "It cannot be tried with its defaults: %(why)s Say params or model_type below [doctor] in kernel.toml."
+            )
             raise ValueError(Said(text, why=problems[0].message))
         return Order(self.kernel, training_type, str(codes[0]), params, suffixes, self.devices)
 
@@ -136,10 +158,12 @@ class Examination:
     def _suffixes(self) -> tuple[str, ...]:
         """The sibling images that the schema asks for."""
         found = self.schema["properties"].get("trainable_image_type")
-        if isinstance(found, dict) and "trainable_image_type" in self.schema.get("required", []):
-            found = schema.resolve(found.get("items"), self.schema).get("enum", [])
-            return tuple(str(suffix) for suffix in found)
-        return ()
+        if "trainable_image_type" not in self.schema.get("required", []):
+            return ()
+        if not isinstance(found, list):  # else the original's bare array of suffixes
+            section = schema.resolve(found, self.schema)
+            found = schema.resolve(section.get("items"), self.schema).get("enum", [])
+        return tuple(str(suffix) for suffix in found)
 
     def _run(self, order: Order, name: str, operation: str, base: Path | None = None) -> Run:
         run = trial.prepare(order, self.folder / order.training_type / name, operation, base)

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from itertools import pairwise
+from pathlib import Path
 from typing import Any
 
 from django.conf import settings as portal
 from django.utils.translation import gettext_noop as _
+from PIL import Image
 
 from jobs import logs, outcome
 from jobs.logmetrics import Pattern
@@ -75,11 +78,12 @@ def graphs(run: Run, schema: dict[str, Any], patterns: Sequence[Pattern] = ()) -
         if not any(pattern.row(line, 0) for line in log):
             text = _("No line of its log matches the pattern of the graph %(name)s in kernel.toml.")
             return FAILED, Said(text, name=pattern.chart)
-    for path in run.metrics:
-        if why := _bad_graph(path.name, path.read_bytes()):
+    heads = {path.name: trial.head(path, trial.GRAPH_LIMIT + 1) for path in run.metrics}
+    for name, data in heads.items():
+        if why := _bad_graph(name, data):
             return FAILED, why
     columns = {f"{pattern.chart}.csv": pattern.columns for pattern in patterns} | {
-        path.name: metrics.parse_header(path.read_text().split("\n")[0]) for path in run.metrics
+        name: metrics.parse_header(data.decode("utf-8-sig").split("\n")[0]) for name, data in heads.items()
     }
     for entry in schema.get("x-metrics", []):
         if entry["column"] not in columns.get(entry["file"], [])[1:]:  # those of patterns are named as if in a file
@@ -89,6 +93,8 @@ def graphs(run: Run, schema: dict[str, Any], patterns: Sequence[Pattern] = ()) -
 
 
 def _bad_graph(name: str, data: bytes) -> Said | None:
+    if len(data) > trial.GRAPH_LIMIT:
+        return Said(_("%(file)s is larger than %(n)d MB."), file=name, n=trial.GRAPH_LIMIT // 2**20)
     try:
         lines = data.decode("utf-8-sig").split("\n")
     except UnicodeDecodeError:
@@ -110,15 +116,22 @@ def checkpoint(run: Run, training_type: str) -> Verdict:
     return GOOD
 
 
-def sigterm(run: Run, grace: float) -> Verdict:
-    if not run.was_stopped:
-        if not run.went_well:
-            return FAILED, how_it_ended(run)
+def sigterm(run: Run, grace: float, whole: dict[str, list[float]] | None = None) -> Verdict:
+    """`whole`: x of each graph of a training that nobody stopped."""
+    if not run.was_stopped and not run.went_well:
+        return FAILED, how_it_ended(run)
+    if run.was_stopped and run.grace_used > grace:
+        return FAILED, Said(_("It was still there after %(n)g s and had to be killed."), n=grace)
+    if not run.was_stopped or run.is_done or _is_whole(xs_of(run), whole or {}):
         text = _("It was done before it could be stopped. Give it more to do by params below [doctor] in kernel.toml.")
         return REMARK, Said(text)
-    if run.grace_used > grace:
-        return FAILED, Said(_("It was still there after %(n)g s and had to be killed."), n=grace)
     return GOOD
+
+
+def _is_whole(found: dict[str, list[float]], whole: dict[str, list[float]]) -> bool:
+    """Whether every graph reached its end: then nobody can tell whether it would have stopped."""
+    ends = {name: xs[-1] for name, xs in whole.items() if xs}
+    return bool(ends) and all(found.get(name, [])[-1:] >= [end] for name, end in ends.items())
 
 
 def resume(run: Run, before: dict[str, list[float]]) -> Verdict:
@@ -139,7 +152,8 @@ def xs_of(run: Run) -> dict[str, list[float]]:
     """The x axis of each graph."""
     found = {}
     for path in run.metrics:
-        header, *lines = path.read_text(encoding="utf-8", errors="replace").splitlines() or [""]
+        text = trial.head(path, trial.GRAPH_LIMIT).decode("utf-8", "replace")
+        header, *lines = text.splitlines() or [""]
         rows = [metrics.parse_row(line, len(metrics.parse_header(header))) for line in lines]
         found[path.name] = [row[0] for row in rows if row]
     return found
@@ -187,14 +201,17 @@ def _complete(run: Run, training_type: str) -> Verdict:
     if training_type in ("CL", "RC"):
         path, is_rc = run.output / "detections.csv", training_type == "RC"
         rows = results.read_detections(path, classes=2, has_box=is_rc)[0]
-        named = [row.filename for row in rows]
+        named = Counter(tiny.place(row.filename, row.box) for row in rows)
     else:
-        named = [sample.path for sample in results.read_annotations(run.output)[0]]
-    if strange := [name for name in named if name not in known]:
+        named = Counter(tiny.place(sample.path) for sample in results.read_annotations(run.output)[0])
+    if strange := [path for path, _box in named if path not in known]:
         return FAILED, Said(_("The results name an image that was not given: %(path)s"), path=strange[0][:200])
-    if len(named) != run.samples:
+    if left := run.asked - named:
         text = _("There are answers for %(n)d of %(all)d images or regions.")
-        return FAILED, Said(text, n=len(named), all=run.samples)
+        return FAILED, Said(text, n=run.asked.total() - left.total(), all=run.asked.total())
+    if more := named - run.asked:
+        text = _("There is more than one answer for an image or region: %(path)s")
+        return FAILED, Said(text, path=next(iter(more))[0][:200])
     return GOOD
 
 
@@ -212,7 +229,20 @@ def _produced(run: Run, known: set[str]) -> Verdict:
             return FAILED, Said(
                 _("files.txt names an image that is not below image_write_path: %(path)s"), path=one.path
             )
+        if not _is_image(place):
+            return FAILED, Said(_("files.txt names a file that is no image: %(path)s"), path=one.path)
+    if left := {path for path, _box in run.asked} - {one.source for one in made}:
+        return FAILED, Said(_("files.txt names nothing that was made from %(path)s."), path=min(left))
     return GOOD
+
+
+def _is_image(path: Path) -> bool:
+    try:
+        with Image.open(path) as image:
+            image.verify()
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError):
+        return False
+    return True
 
 
 def inside(runs: list[Run]) -> Verdict:

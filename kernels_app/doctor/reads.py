@@ -18,19 +18,20 @@ class Reads:
         self._libc = ctypes.CDLL(None, use_errno=True)
         self._names: dict[int, str] = {}
         self._seen: set[str] = set()
+        self._is_refused = False
         self._fd = self._libc.inotify_init1(os.O_NONBLOCK | os.O_CLOEXEC)
 
     def __enter__(self) -> Reads:
         return self
 
     def __exit__(self, *exception: object) -> None:
-        if self.works:
+        if self._fd >= 0:
             os.close(self._fd)
 
     @property
     def works(self) -> bool:
         """False on a host that lets nobody watch more."""
-        return bool(self._fd >= 0)
+        return bool(self._fd >= 0) and not self._is_refused
 
     def watch(self, path: Path, name: str) -> None:
         """Call it `name` when the file, or any file below the folder, is read."""
@@ -38,6 +39,8 @@ class Reads:
             number = self._libc.inotify_add_watch(self._fd, os.fsencode(place), ACCESS | OPEN)
             if number >= 0:
                 self._names[number] = name
+            else:
+                self._is_refused = True
 
     def seen(self) -> set[str]:
         """The names of what was read until now."""

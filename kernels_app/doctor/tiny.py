@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -13,6 +14,11 @@ from kernels_app.contract.data import (
     RcSample,
     Shape,
     ShapeSample,
+    read_cl,
+    read_files,
+    read_files_rc,
+    read_rc,
+    read_split_shapes,
     write_cl,
     write_files,
     write_labels,
@@ -23,8 +29,10 @@ from kernels_app.contract.data import (
 CLASSES = {"RED": (220, 40, 40), "BLUE": (40, 60, 220)}
 SIZE = (96, 72)  # pixels
 SIDE = 28  # pixels of a square
+GIVEN = ("inference", "preprocessing")  # operations that get images without labels
 COUNTS = {"train": 8, "validation": 4}  # images of each split
 Box = tuple[int, int, int, int]  # two corners
+Place = tuple[str, tuple[int, ...]]  # an image's path; of a region also x, y, width, height
 
 
 def make(dataset: Path, training_type: str, operation: str, suffixes: Sequence[str] = ()) -> int:
@@ -41,6 +49,23 @@ def make(dataset: Path, training_type: str, operation: str, suffixes: Sequence[s
     samples = [one for n in range(COUNTS["validation"]) for one in _listed(dataset, training_type, n, suffixes)]
     write_files(dataset, samples)
     return len(samples)
+
+
+def asked(dataset: Path, training_type: str, operation: str) -> Counter[Place]:
+    """What the operation has to answer for, and how often: each class is asked of an RC region."""
+    if training_type == "RC":
+        regions = read_files_rc(dataset) if operation in GIVEN else read_rc(dataset, "validation")
+        return Counter(place(one.path, (one.x, one.y, one.width, one.height)) for one in regions)
+    if operation in GIVEN:
+        return Counter(place(path) for path in read_files(dataset))
+    if training_type == "CL":
+        return Counter(place(one.path) for one in read_cl(dataset, "validation"))
+    return Counter(place(one.path) for one in read_split_shapes(dataset, "validation"))
+
+
+def place(path: str, box: Sequence[float] | None = None) -> Place:
+    """Kernels may write a whole number of pixels as they like."""
+    return path, tuple(round(side) for side in box or ())
 
 
 def _count(training_type: str, split: str) -> int:

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
 import secrets
+import stat
 import time
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,7 +15,7 @@ from typing import Any
 
 from django.conf import settings
 
-from jobs import logs
+from jobs import logs, runfolder
 from jobs.launchers import local, put_down, sandbox
 from jobs.launchers.errors import LaunchFailed, Lost
 from kernels_app import launching
@@ -24,6 +27,8 @@ from kernels_app.doctor.reads import Reads
 
 LOOK = 0.05  # seconds between two looks at the program
 LOG_LIMIT = 20 * 2**20  # bytes
+GRAPH_LIMIT = 4 * 2**20  # bytes of a metrics file that are looked at: more is no graph of tiny data
+STATUS_LIMIT = 2**20  # bytes, the last, of status_file
 CONFIG, SETTINGS, BASE, RESUME = "training.json", "model.json", "base", "resume"  # what is watched for being read
 FOLDERS = ("out", "images", "tmp", "etc", "dataset")
 OURS = {"training.json", "model.json", "status.jsonl", *FOLDERS, *sandbox.KEPT_BACK}
@@ -51,7 +56,7 @@ class Run:
     operation: str
     key: str = field(default_factory=lambda: secrets.token_hex(8))
     code: int | None = None
-    samples: int = 0
+    asked: Counter[tiny.Place] = field(default_factory=Counter)  # what the operation has to answer for
     was_stopped: bool = False
     is_late: bool = False
     refusal: str = ""  # why it could not be started
@@ -66,11 +71,8 @@ class Run:
 
     @property
     def lines(self) -> list[bytes]:
-        """What it appended to `status_file`."""
-        try:
-            return [line for line in (self.folder / "status.jsonl").read_bytes().splitlines() if line.strip()]
-        except OSError:
-            return []
+        """What it appended to `status_file`, the last of it where that is a lot."""
+        return [line for line in tail(self.folder / "status.jsonl", STATUS_LIMIT).splitlines() if line.strip()]
 
     @property
     def messages(self) -> list[status.StatusMessage]:
@@ -90,7 +92,8 @@ class Run:
 
     @property
     def metrics(self) -> list[Path]:
-        return sorted((self.output / results.METRICS).glob("*.csv"))
+        """Its graphs; a link, a pipe or a folder is none."""
+        return [path for path in sorted((self.output / results.METRICS).glob("*.csv")) if _size(path) is not None]
 
     @property
     def last_words(self) -> str:
@@ -101,7 +104,40 @@ class Run:
     def has_begun(self) -> bool:
         """Whether it is in the middle of its work: it said so, or a graph has a row."""
         moves = any(message.phase == "ing" and message.percentage for message in self.messages)
-        return moves or any(path.read_bytes().count(b"\n") > 1 for path in self.metrics)
+        return moves or any(head(path, GRAPH_LIMIT).count(b"\n") > 1 for path in self.metrics)
+
+
+def head(path: Path, most: int) -> bytes:
+    """The first `most` bytes of a regular file; nothing of a link, a pipe or a folder, which nobody waits for."""
+    return _bytes(path, 0, most)
+
+
+def tail(path: Path, most: int) -> bytes:
+    """The last `most` bytes, but for the line that they begin in the middle of."""
+    start = max(0, (_size(path) or 0) - most)
+    data = _bytes(path, start, most)
+    return data[data.find(b"\n") + 1 :] if start else data
+
+
+def _size(path: Path) -> int | None:
+    """None where it is no regular file."""
+    try:
+        facts = path.lstat()
+    except OSError:
+        return None
+    return facts.st_size if stat.S_ISREG(facts.st_mode) else None
+
+
+def _bytes(path: Path, start: int, most: int) -> bytes:
+    try:
+        fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC)
+    except OSError:
+        return b""
+    with os.fdopen(fd, "rb", buffering=0) as file:
+        if not stat.S_ISREG(os.fstat(fd).st_mode):
+            return b""
+        file.seek(start)
+        return file.read(most) or b""
 
 
 def prepare(order: Order, folder: Path, operation: str, base: Path | None = None) -> Run:
@@ -109,7 +145,8 @@ def prepare(order: Order, folder: Path, operation: str, base: Path | None = None
     for name in FOLDERS:
         (folder / name).mkdir(parents=True, exist_ok=True)
     run = Run(folder, operation)
-    run.samples = tiny.make(folder / "dataset", order.training_type, operation, order.suffixes)
+    tiny.make(folder / "dataset", order.training_type, operation, order.suffixes)
+    run.asked = tiny.asked(folder / "dataset", order.training_type, operation)
     ModelSettings(order.training_type, order.model_type, order.params, list(order.suffixes)).write(folder / SETTINGS)
     write_config(run, order, base, resume=False)
     return run
@@ -136,9 +173,9 @@ def go(
     readable = [base] if base else []
     launch = launching.launch(order.kernel, run.folder, key=run.key, devices=order.devices, readable=readable)
     with Reads() as reads:
-        run.watched = reads.works
         for path, name in _watched(run, base):
             reads.watch(path, name)
+        run.watched = reads.works
         try:
             handle = local.start(launch, attempt=0, grace=settings.JOB_GRACE, log_limit=LOG_LIMIT)
             _follow(run, handle, tick, stop_when)
@@ -147,6 +184,8 @@ def go(
         finally:
             put_down(run.folder)
         run.read = set(reads.seen())
+    for folder in (run.output, run.folder / "images"):
+        runfolder.drop_links(folder)
     run.strays = _strays(run, before, _snapshot(order.kernel, run.folder))
     return run
 

@@ -9,6 +9,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_noop
 
 from jobs import said
+from jobs.models import storable
 from jobs.said import Said
 from kernels_app import describe
 from projects_app.korean import fluent
@@ -136,8 +137,17 @@ class Line:
         found = self.found.parts if isinstance(self.found, Said) else self.found
         return {
             "check": self.check, "training_type": self.training_type, "operation": self.operation,
-            "state": self.state, "found": found, "text": str(self.found),
+            "state": self.state, "found": _storable(found), "text": storable(str(self.found)),
         }  # fmt: skip
+
+
+def _storable(value: Any) -> Any:
+    """What a kernel wrote or called its files may be no text that a database takes."""
+    if isinstance(value, dict):
+        return {name: _storable(one) for name, one in value.items()}
+    if isinstance(value, list):
+        return [_storable(one) for one in value]
+    return storable(value) if isinstance(value, str) else value
 
 
 def line_of(stored: dict[str, Any]) -> Line:
@@ -157,4 +167,4 @@ def in_text(line: Line) -> str:
     if line.state != SKIPPED:
         told.insert(0, _("expected: %(text)s") % {"text": line.expected})
         told.append(_("contract: %(text)s") % {"text": line.contract})
-    return "\n    ".join([head, *told])
+    return "\n    ".join([head, *told]).encode("utf-8", "backslashreplace").decode()

@@ -11,6 +11,7 @@ from django.utils.translation import gettext as _
 
 from kernels_app import packages
 from kernels_app.bundled import packing
+from kernels_app.contract.files import is_text
 from kernels_app.imports.git import BadSource, Repository, clone
 from projects_app import archive, archive_words
 
@@ -65,7 +66,10 @@ def _copy(top: Path, target: Path) -> int:
         count, total = count + 1, total + path.stat().st_size
         if count > LIMITS.entries or total > LIMITS.total:
             raise BadSource(_("There are more files than a kernel may have."))
-        place = target / path.relative_to(top)
+        name = path.relative_to(top).as_posix()
+        if not is_text(name):
+            raise BadSource(_("A file has a name that is no text in UTF-8: %(name)s") % {"name": repr(name)})
+        place = target / name
         place.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(path, place)
     if not count:

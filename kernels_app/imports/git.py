@@ -90,8 +90,8 @@ def _url_fault(url: str) -> str:
         return text % {"list": ", ".join(f"{name}://" for name in allowed)}
     if any(character.isspace() or not character.isprintable() for character in url) or "::" in parts.scheme:
         return _("This is no address of a repository.")
-    if password is not None:
-        return _("Write no password into the address: it would be kept. Give the worker's host access instead.")
+    if password is not None or (parts.username is not None and parts.scheme in ("http", "https")):  # it may be a token
+        return _("Write no user or password into the address: it would be kept. Give the worker's host access instead.")
     if parts.scheme == "file":
         return "" if not host and parts.path.startswith("/") else _("This is no address of a repository.")
     user = parts.username or "git"

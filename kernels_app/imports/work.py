@@ -50,16 +50,32 @@ class Import:
                 kernel = self._arrived()
             if kernel.job_id == self.job.pk and kernel.state == KernelState.IMPORTING:
                 self._try(kernel)
+            self._judge(kernel)
         except (BadSource, BadKernel) as error:
             self.say(str(error))
+            self._drop_stage()
             raise JobError(Said(gettext_noop("Nothing was imported. %(why)s"), why=str(error))) from error
+        except JobError:
+            self._drop_stage()
+            raise
         finally:
             self._close()
+        self._drop_stage()
+
+    def _judge(self, kernel: Kernel) -> None:
+        """Raises JobError where nobody can train with it after all."""
+        kernel.refresh_from_db()
+        if kernel.state != KernelState.READY:
+            text = gettext_noop("These files are here already, as “%(kernel)s”, which is not ready: %(state)s.")
+            raise JobError(Said(text, kernel=str(kernel), state=Said(kernel.state.capitalize())))  # as its label
+
+    def _drop_stage(self) -> None:
+        """What was sent; not where the job was cut off, since it is run again then."""
         if stage := self.job.args.get("stage"):
             shutil.rmtree(stages() / stage, ignore_errors=True)
 
     def say(self, text: str) -> None:
-        with self.log.open("a", encoding="utf-8") as file:
+        with self.log.open("a", encoding="utf-8", errors="backslashreplace") as file:
             file.write(f"{text}\n")
 
     def tick(self, percentage: float, sentence: str) -> Callable[[], None]:

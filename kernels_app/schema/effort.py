@@ -29,7 +29,8 @@ def faults(schema: dict[str, Any]) -> list[Found]:
     if len(places) > NODES:
         text = _("The schema has more than %(n)d parts.") % {"n": NODES}
         return [("", text, _("Leave out what no reader needs, such as long lists of values."))]
-    resolver, counts = resolver_of(schema), {}
+    resolver = resolver_of(schema)
+    counts: dict[int, int] = {}
     for pointer, node in places:
         try:
             count = _rules(node, resolver, counts, set())

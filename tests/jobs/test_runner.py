@@ -9,6 +9,7 @@ from django.db import OperationalError
 from django.db.models import F
 
 from jobs import ingest, locks, patience, queue, runfolder, runner
+from jobs.kinds import Cancelled
 from jobs.models import IngestCursor, Job, JobEvent, Lease, State
 from tests.jobs.conftest import wait_for
 
@@ -286,3 +287,11 @@ def test_a_cancel_that_comes_after_the_end_changes_nothing(submit, host, alice, 
     runner.run(job.pk, job.epoch)
     job.refresh_from_db()
     assert (job.state, job.cancel_requested_at) == (State.SUCCEEDED, None)
+
+
+def test_a_cancel_that_is_heard_while_it_is_prepared_ends_it(run, script_kind, monkeypatch):
+    def prepare(job, folder, *, resume):
+        raise Cancelled
+
+    monkeypatch.setattr(script_kind, "prepare", prepare)
+    assert run(SAY_DONE).state == State.CANCELLED

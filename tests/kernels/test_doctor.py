@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -10,10 +11,13 @@ from django.core.management import call_command
 from django.core.management.base import CommandError
 from django.utils import translation
 
+from jobs.said import Said
+from kernels_app import packages
 from kernels_app.bundled import packing
-from kernels_app.contract import TRAINING_TYPES
+from kernels_app.contract import TRAINING_TYPES, results
 from kernels_app.doctor import judging, tiny, trial, words
 from kernels_app.doctor.examine import OF_TRAINING, Examination
+from kernels_app.doctor.reads import Reads
 from kernels_app.kit import writing
 from kernels_app.models import Kernel
 from tests import fake_kernels
@@ -262,3 +266,125 @@ def test_a_plain_script_draws_graphs_out_of_what_it_prints(tmp_path, regex, stat
     assert {line.check for line in lines if line.state == words.FAILED} == ({"metrics"} if state == "failed" else set())
     if state == "failed":
         assert "No line of its log matches the pattern of the graph loss" in line_of(lines, "metrics").found_here
+
+
+def order_of(kernel: Path, training_type: str = "CL") -> trial.Order:
+    return trial.Order(kernel, training_type, "PARTS", {})
+
+
+def test_nothing_but_files_of_its_own_is_read_of_a_run(tmp_path):
+    """Links, pipes, folders: neither shown nor waited for."""
+    run, secret = trial.Run(tmp_path, "training"), tmp_path / "secret.txt"
+    secret.write_text("the administrator's password\n1\n2\n")
+    graphs = run.output / "save/metrics"
+    (graphs / "folder.csv").mkdir(parents=True)
+    (graphs / "link.csv").symlink_to(secret)
+    os.mkfifo(graphs / "pipe.csv")
+    os.mkfifo(tmp_path / "status.jsonl")
+    (tmp_path / "kernel.log").touch()
+    assert (run.metrics, run.lines, run.has_begun(), judging.xs_of(run)) == ([], [], False, {})
+    assert judging.graphs(run, {})[0] == words.REMARK
+
+
+def test_what_a_run_writes_without_end_is_not_read_as_a_whole(tmp_path, monkeypatch):
+    monkeypatch.setattr(trial, "STATUS_LIMIT", 100)
+    monkeypatch.setattr(trial, "GRAPH_LIMIT", 100)
+    run = trial.Run(tmp_path, "training")
+    done = json.dumps({"project_key": run.key, "status": "training_done"})
+    (tmp_path / "status.jsonl").write_text("x" * 500 + f"\n{done}\n")
+    assert (run.lines, run.is_done) == ([done.encode()], True)
+    (run.output / "save/metrics").mkdir(parents=True)
+    (tmp_path / "kernel.log").touch()
+    (run.output / "save/metrics/loss.csv").write_text("step,loss\n" + "1,1\n" * 100)
+    assert "loss.csv is larger than" in judging.graphs(run, {})[1]
+
+
+def test_links_and_pipes_among_results_are_gone_before_anybody_looks(tmp_path):
+    program = "import json, os, sys; o = json.load(open(sys.argv[1]))['model_write_path']"
+    program += "; os.symlink('/etc/hostname', o + '/summary.csv'); os.mkdir(o + '/annotations')"
+    program += "; os.mkfifo(o + '/annotations/1.json')"
+    order = order_of(plain(tmp_path / "kernel", program))
+    run = trial.go(trial.prepare(order, tmp_path / "run", "training"), order, lambda: None)
+    assert run.went_well, run.last_words
+    assert [path.name for path in run.output.rglob("*")] == ["annotations"]
+
+
+def test_one_that_goes_on_to_its_end_in_spite_of_sigterm_is_not_said_to_obey(tmp_path):
+    for told in ({}, {"behaviour": "no_done"}):
+        kernel = package(tmp_path / f"kernel{len(told)}", fault="deaf", rows=8, **told)
+        line = line_of(examine(kernel, tmp_path, ["training"]), "sigterm")
+        assert (line.state, "done before it could be stopped" in line.found_here) == (words.REMARK, True)
+
+
+def test_many_answers_about_one_image_are_not_an_answer_for_each(tmp_path):
+    run = trial.prepare(order_of(tmp_path / "kernel"), tmp_path / "run", "inference")
+    run.code = 0
+    (path, *others), _counts = zip(*run.asked, strict=True)
+    one = results.Detection(path, None, 0, (0.9, 0.1))
+    results.write_detections(run.output, [one] * 4, classes=2)
+    assert "There are answers for 1 of 4" in judging.answers(run, "CL")[1]
+    every = [one, *(results.Detection(other, None, 0, (0.9, 0.1)) for other in others)]
+    results.write_detections(run.output, [*every, one], classes=2)
+    assert "more than one answer" in judging.answers(run, "CL")[1]
+    results.write_detections(run.output, every, classes=2)
+    assert judging.answers(run, "CL") == judging.GOOD
+
+
+def test_preprocessing_leaves_images_of_every_image(tmp_path):
+    run = trial.prepare(order_of(tmp_path / "kernel"), tmp_path / "run", "preprocessing")
+    run.code = 0
+    made = run.folder / "images/x.png"
+    made.touch()
+    sources = [path for path, _box in run.asked]
+    results.write_produced(run.output, [results.Produced(sources[0], str(made))])
+    assert "no image" in judging.answers(run, "CL")[1]
+    made.write_bytes(Path(sources[0]).read_bytes())
+    assert "made from" in judging.answers(run, "CL")[1]
+    results.write_produced(run.output, [results.Produced(source, str(made)) for source in sources])
+    assert judging.answers(run, "CL") == judging.GOOD
+
+
+def test_a_line_with_what_is_no_text_can_be_kept_and_printed():
+    line = words.Line("starts", "CL", words.FAILED, Said("%(a)s %(b)s", a="x\ud800\0", b=[Said("%(c)s", c="\udcff")]))
+    kept = json.dumps(line.as_json, ensure_ascii=False).encode()
+    assert b"\0" not in kept
+    assert b"u0000" not in kept
+    assert words.in_text(line).encode()
+
+
+def test_siblings_and_model_type_that_a_schema_asks_for_are_given(tmp_path):
+    kernel = package(tmp_path / "kernel")
+    schema = json.loads((kernel / "model_schema.json").read_text())
+    schema["properties"] |= {"trainable_image_type": ["_A.png", "_X.png"], "model_type": {"pattern": "^OD_"}}
+    schema["required"].append("trainable_image_type")
+    examination = Examination(kernel, schema, ["training"], tmp_path / "trials")
+    with pytest.raises(ValueError, match="params or model_type below"):
+        examination._order("CL")
+    about = (kernel / "kernel.toml").read_text()
+    (kernel / "kernel.toml").write_text(
+        about.replace("[doctor.params]", '[doctor]\nmodel_type = "OD_X"\n[doctor.params]')
+    )
+    packages.about_of((kernel / "kernel.toml").read_bytes())
+    order = examination._order("CL")
+    assert (order.model_type, order.suffixes) == ("OD_X", ("_A.png", "_X.png"))
+
+
+def test_one_that_claims_no_training_is_not_trained(tmp_path):
+    lines = examine(package(tmp_path / "kernel", operations="preprocessing"), tmp_path)
+    assert {line.check for line in lines if line.state == words.OK} == {"results", "inside"}
+    assert {line.state for line in lines} == {words.OK, words.SKIPPED}
+
+
+def test_a_host_that_lets_nobody_watch_this_file_is_not_one_where_it_was_not_read(tmp_path):
+    with Reads() as reads:
+        assert reads.works
+        reads.watch(tmp_path / "gone", "gone")
+        assert not reads.works
+        assert reads.seen() == set()
+
+
+def test_the_command_refuses_what_an_import_refuses(tmp_path):
+    kernel = package(tmp_path / "kernel")
+    (kernel / "kernel.toml").write_text("name = 'a'\nversion = '1'\n[limits]\nwall = 'long'\n")
+    with pytest.raises(CommandError, match="wall must be"):
+        call_command("doctor", str(kernel))

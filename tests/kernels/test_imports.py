@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import io
 import json
+import os
+import shutil
 import subprocess
 import tarfile
 import zipfile
@@ -13,13 +15,15 @@ import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.core.management import call_command
 from django.core.management.base import CommandError
+from django.db import connection
 from django.urls import reverse
 
 from jobs import following, kinds, runfolder
 from jobs.models import Job, State
+from kernels_app import registry
 from kernels_app.bundled import packing
-from kernels_app.imports import order, work
-from kernels_app.imports.git import Repository
+from kernels_app.imports import fetching, order, work
+from kernels_app.imports.git import BadSource, Repository
 from kernels_app.models import Kernel, KernelState, KernelSwitch
 from models_app.complaints import why_not
 from projects_app.models import ModelType
@@ -238,6 +242,7 @@ def test_links_in_a_repository_are_left_out(repository, project, tmp_path, capsy
         (Repository("ssh://-oProxyCommand=touch/x"), "url"),
         (Repository("ssh://-l@host/x"), "url"),
         (Repository("https://me:secret@example.com/x.git"), "url"),
+        (Repository("https://a-token@example.com/x.git"), "url"),
         (Repository("https://example.com/a b"), "url"),
         (Repository("https://example.com"), "url"),
         (Repository("https://[/x"), "url"),
@@ -324,3 +329,104 @@ def test_kernels_of_the_portal_are_retired_by_administrators_alone(client_of, pr
     assert kernel
     assert not kernel.is_managed_by(dev)
     assert kernel.is_managed_by(admin_user)
+
+
+def test_one_whose_try_was_cut_off_never_becomes_ready_by_hand(client_of, project, dev):
+    mine = fake_kernels.register(is_on=False, name="mine")
+    url = reverse("kernels:move", args=["valves", mine.pk])
+    for checklist in ([{"check": "starts", "training_type": "CL", "state": "ok"}], []):
+        told = {"state": KernelState.FAILED, "checklist": checklist, "origin": {"kind": "archive", "file": "a.zip"}}
+        Kernel.objects.filter(pk=mine.pk).update(created_by=dev, tried_at=None, **told)
+        for to in ("archive", "restore"):
+            client_of(dev).post(url, {"to": to})
+        mine.refresh_from_db()
+        assert (mine.state, mine.may_be_tried) == (KernelState.ARCHIVED, True)
+
+
+# --- what lies in the way --------------------------------------------------------------------------------------------
+@pytest.fixture
+def arrived(project, dev, tmp_path):
+    """An import's job, and a folder with what it fetched."""
+
+    def make(files: dict[str, bytes], n: int = 0) -> tuple[Job, Path]:
+        folder = tmp_path / f"arrived{n}"
+        packing.write_package(files, folder)
+        return order.Order(project, dev).start_archive(zipped(files, tmp_path / f"{n}.zip")), folder
+
+    return make
+
+
+def test_a_folder_that_a_lost_registration_left_is_not_taken_for_the_kernels(arrived, home):
+    last = fake_kernels.register(is_on=False, name="last")
+    left = home / "kernels" / str(last.pk + 1)
+    packing.write_package({"train.py": b"of somebody else"}, left)
+    job, folder = arrived(package())
+    kernel, is_new = registry.adopt(registry.look_at(folder), folder, job, {})
+    assert (kernel.folder, is_new) == (left, True)
+    assert packing.digest_of(kernel.folder) == kernel.digest
+
+
+def test_gigabytes_are_carried_outside_of_the_transaction(arrived, monkeypatch, home):
+    job, folder = arrived(package())
+    found, depths, move = registry.look_at(folder), [], shutil.move
+
+    def watched(*args):
+        depths.append(len(connection.savepoint_ids))
+        return move(*args)
+
+    monkeypatch.setattr(registry.shutil, "move", watched)
+    registry.adopt(found, folder, job, {})
+    assert depths == [len(connection.savepoint_ids)]
+    assert not list((home / "kernels").glob(".*"))
+
+
+def test_two_imports_that_take_one_version_at_once_both_arrive(arrived, monkeypatch):
+    first, second = arrived(package(), 1), arrived(package(rows=6), 2)
+    registry.adopt(registry.look_at(first[1]), first[1], first[0], {})
+    answers, free = ["1"], registry._free_version  # what the second saw before the first was there
+    monkeypatch.setattr(registry, "_free_version", lambda *about: answers.pop() if answers else free(*about))
+    kernel, is_new = registry.adopt(registry.look_at(second[1]), second[1], second[0], {})
+    assert (is_new, kernel.version[:2]) == (True, "1+")
+
+
+@pytest.mark.parametrize("state", [KernelState.ARCHIVED, KernelState.DEPRECATED])
+def test_files_that_are_here_but_not_ready_are_no_success(tmp_path, project, state, home):
+    source = zipped(package(), tmp_path / "a.zip")
+    run(source)
+    Kernel.objects.filter(name="mine").update(state=state)
+    assert f"“mine@1”, which is not ready: {state.label}" in refusal(source)
+    assert not list((home / "kernel-imports").iterdir()), "what was sent is of no more use"
+
+
+def test_one_that_failed_and_was_archived_is_tried_anew(tmp_path, project, capsys):
+    source = zipped(package(), tmp_path / "a.zip")
+    run(source, capsys=capsys)
+    failed = [{"check": "starts", "training_type": "CL", "state": "failed"}]
+    Kernel.objects.filter(name="mine").update(state=KernelState.ARCHIVED, checklist=failed)
+    assert run(source, capsys=capsys)["state"] == KernelState.READY
+
+
+def test_an_import_that_is_cancelled_in_the_queue_says_so(tmp_path, project, monkeypatch):
+    start = order.Order.start_archive
+
+    def cancelled(self, archive):
+        job = start(self, archive)
+        job.request_cancel(by=self.user)
+        return job
+
+    monkeypatch.setattr(order.Order, "start_archive", cancelled)
+    with pytest.raises(CommandError, match="CANCELLED"):
+        call_command("import_kernel", str(zipped(package(), tmp_path / "a.zip")), "--project", "valves")
+
+
+def test_a_file_whose_name_is_no_text_is_refused(tmp_path):
+    (tmp_path / "top").mkdir()
+    Path(os.fsdecode(os.fsencode(tmp_path / "top") + b"/\xff.txt")).write_text("x")
+    with pytest.raises(BadSource, match="no text in UTF-8"):
+        fetching._copy(tmp_path / "top", tmp_path / "target")
+
+
+def test_the_log_takes_what_is_no_text(project, dev, tmp_path):
+    job = order.Order(project, dev).start_archive(zipped(package(), tmp_path / "a.zip"))
+    work.Import(job, lambda percentage, sentence: None).say("a\udcff")
+    assert runfolder.log(job).read_text() == "a\\udcff\n"

@@ -198,3 +198,15 @@ def test_limits_in_words(part, text):
 def test_every_bundled_kernel_can_be_looked_at(client_of, vera):
     for kernel in Kernel.objects.filter(is_bundled=True):
         assert client_of(vera).get(url("detail", kernel.pk)).status_code == 200
+
+
+def test_the_schema_of_a_korean_kernel_has_a_name_that_browsers_read(client_of, vera, make):
+    kernel = make("밸브")
+    answer = client_of(vera).get(url("schema", kernel.pk))
+    assert answer["Content-Disposition"].startswith("attachment; filename*=utf-8''%EB%B0%B8")
+
+
+def test_a_kernel_that_came_with_a_model_says_that_nobody_tried_it(client_of, vera, make):
+    words = "the doctor has not tried it"
+    assert words in page(client_of(vera), "detail", make().pk)
+    assert words not in page(client_of(vera), "detail", make(version="2", origin={"kind": "archive"}).pk)

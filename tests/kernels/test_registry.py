@@ -214,7 +214,11 @@ def test_a_text_with_a_nul_is_refused():
 
 def test_faults_of_a_package_speak_korean():
     files = fake_kernels.files()
-    files["kernel.toml"] += b'[doctor]\nfast = 1\n[[metrics]]\nname = "a"\nregex = "b"\n'
+    files["kernel.toml"] += b'[doctor]\nfast = 1\n[[metrics]]\nname = "a"\nregex = "b"\n[limits]\nwall = "x"\n'
+    with translation.override("ko"), pytest.raises(BadKernel) as refused:
+        registry.look(files)
+    assert "must be a number" not in str(refused.value)
+    files["kernel.toml"] = files["kernel.toml"].replace(b'"x"', b"1")
     with translation.override("ko"), pytest.raises(BadKernel) as refused:
         registry.look(files)
     assert "needs a group" not in str(refused.value)

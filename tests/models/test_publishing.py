@@ -6,7 +6,8 @@ import shutil
 
 import pytest
 
-from jobs import kinds, runfolder
+from jobs import hosts, kinds, queue, runfolder
+from jobs.kinds import Cancelled
 from models_app import publishing
 from models_app.models import Operation
 from models_app.orders import ValidationOrder
@@ -149,3 +150,14 @@ def test_no_row_is_needed_where_there_was_nothing_to_judge(shop):
     shutil.rmtree(folder / runfolder.DATASET, ignore_errors=True)
     (folder / "out/detections.csv").write_text("filename,y,y_pred,p0,p1\n")
     assert kinds.get("validation").check(validation.job, folder) == []
+
+
+def test_packages_that_are_installed_before_a_training_hear_a_cancel(shop, monkeypatch):
+    monkeypatch.setenv("PIP_NO_INDEX", "1")
+    job = shop.order().start(shop.user).job
+    (shop.kernel.folder / "requirements.txt").write_text("no-such-package-anywhere\n")
+    assert queue.claim(job, hosts.beat())
+    job.refresh_from_db()
+    job.request_cancel(by=shop.user)
+    with pytest.raises(Cancelled):
+        kinds.get("training").prepare(job, runfolder.of(job), resume=False)

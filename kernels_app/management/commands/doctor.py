@@ -15,7 +15,7 @@ from django.utils import translation
 
 from jobs import hosts
 from kernels_app import environments, launching, packages, schema
-from kernels_app.badkernel import BadKernel
+from kernels_app.badkernel import BadKernel, bytes_of
 from kernels_app.doctor import words
 from kernels_app.doctor.examine import Examination
 from kernels_app.models import Kernel
@@ -39,6 +39,8 @@ class Command(BaseCommand):
         if options["gpu"] and not hosts.gpu_names():
             raise CommandError("There is no GPU on this host.")
         try:
+            if (path / packages.ABOUT).exists():  # an import makes one where there is none
+                packages.about_of(bytes_of(path / packages.ABOUT))
             found = packages.schema_of(path)
         except BadKernel as error:
             raise CommandError(str(error)) from error

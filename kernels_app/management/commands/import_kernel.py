@@ -44,8 +44,10 @@ class Command(ProjectCommand):
             raise CommandError(str(error)) from error
         job = following.run_here(job)
         kernel = work.kernel_of(job)
-        for line in runfolder.log(job).read_text(encoding="utf-8").splitlines() if not self.as_json else ():
-            self.note(line)
+        log = runfolder.log(job)
+        if log.is_file() and not self.as_json:  # there is none where it was cancelled in the queue
+            for line in log.read_text(encoding="utf-8").splitlines():
+                self.note(line)
         if job.state != State.SUCCEEDED or kernel is None:
             raise CommandError(job.message or f"The import ended as {job.state}.")
         self.answer(
