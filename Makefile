@@ -22,7 +22,7 @@ run: $(VENV)/.installed
 	@TRAINPORTAL_DEBUG=$${TRAINPORTAL_DEBUG:-1} $(PY) manage.py demo --port $(PORT)
 
 test: $(VENV)/.installed
-	@$(PY) -m pytest -n 2 --dist loadfile $(TESTS)
+	@$(PY) -m pytest -n 3 --dist loadfile $(TESTS)
 
 check: $(VENV)/.installed
 	@$(PY) -m ruff format --check .

@@ -14,7 +14,9 @@ from bench.table import MeasurementFailed
 from kernels_app.bundled import packing
 
 TINY = {"epochs": 2, "batch_size": 2, "image_size": 128}
-BOTH = [("cl", False), *((kind, True) for kind in packing.BUNDLED)]  # one kernel, and all plain loops
+BOTH = [  # one kernel, and all plain loops
+    ("cl", False), ("cl", True), *(pytest.param(kind, True, marks=pytest.mark.long) for kind in ("rc", "od", "seg")),
+]  # fmt: skip
 
 
 @pytest.mark.kernel

@@ -75,6 +75,7 @@ def test_training_writes_curves_and_keeps_the_best(trained):
     assert trained.messages()[-1].phase == "done"
 
 
+@pytest.mark.long
 def test_stopped_and_then_killed_it_ends_as_an_unbroken_training(tmp_path, dataset, trained):
     run = interrupted(tmp_path, "od", dataset, PARAMS, steps=6)
     assert "Going on in epoch 2 after" in run.log
@@ -91,6 +92,7 @@ def test_two_ranks_take_the_steps_of_one_process(tmp_path, dataset):
     assert losses(two) == pytest.approx(losses(one), abs=1e-4)
 
 
+@pytest.mark.long
 def test_faster_rcnn_leaves_all_results(proposing):
     assert missing(proposing.output, "training", "OD") == []
     card = json.loads((proposing.output / "PARTS.json").read_text())
@@ -98,6 +100,7 @@ def test_faster_rcnn_leaves_all_results(proposing):
     assert "largest difference to torch" in proposing.log
 
 
+@pytest.mark.long
 def test_two_ranks_of_faster_rcnn_take_the_steps_of_one_process(tmp_path, dataset, proposing):
     """Though the samples of its loss are drawn at random, and though they are stopped on the way and go on.
 
@@ -168,6 +171,7 @@ def test_the_exported_model_answers_as_the_kernel_does(trained, validated):
     assert_answers_alike(trained, read_annotations(validated.output)[0])
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(("detector", "amp"), [("fcos", "bf16"), ("fasterrcnn", "fp16")])
 def test_it_trains_in_half_precision(tmp_path, detector, amp):
     data = od_dataset(tmp_path / "data", CLASSES, train=3, held=2)

@@ -80,6 +80,7 @@ def test_the_two_labels_of_one_region_are_told_apart(trained):
     assert card["validation"]["accuracy"] >= 0.9, trained.log
 
 
+@pytest.mark.long
 def test_stopped_and_then_killed_it_ends_as_an_unbroken_training(tmp_path, dataset, trained):
     run = interrupted(tmp_path, "rc", dataset, PARAMS, steps=4)
     assert "Going on in epoch 2 after" in run.log
@@ -87,6 +88,7 @@ def test_stopped_and_then_killed_it_ends_as_an_unbroken_training(tmp_path, datas
     assert_same_training(run, trained)
 
 
+@pytest.mark.long
 def test_two_ranks_take_the_steps_of_one_process(tmp_path, dataset):
     """With the same global batch and no random changes."""
     params = still("rc", PARAMS | {"epochs": 7, "probe_epochs": 0, "learning_rate": 3e-5})
@@ -98,6 +100,7 @@ def test_two_ranks_take_the_steps_of_one_process(tmp_path, dataset):
     assert losses(two) == pytest.approx(losses(one), abs=1e-4)
 
 
+@pytest.mark.long
 def test_two_ranks_go_on_from_a_base_model_with_another_label(tmp_path, trained):
     """And, as a run costs its seconds: without a cache, in half precision, with a mean of weights, and a budget that
     ends it early."""

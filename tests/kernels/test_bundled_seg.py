@@ -112,6 +112,7 @@ def test_two_ranks_take_the_steps_of_one_process(tmp_path, dataset, trained):
     assert losses(two) == pytest.approx(losses(one), abs=1e-4)
 
 
+@pytest.mark.long
 def test_two_ranks_go_on_from_a_base_model_with_another_class(tmp_path, trained):
     """And, as a run costs its seconds: without an image cache, and with a time budget that ends it early."""
     data = seg_dataset(tmp_path / "data", ["GREEN", "RED"], train=5, held=3)
@@ -128,6 +129,7 @@ def test_two_ranks_go_on_from_a_base_model_with_another_class(tmp_path, trained)
     assert [m.phase for m in run.messages()].count("done") == 1
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(("decoder", "amp"), [("unet", "bf16"), ("deeplabv3plus", "fp16")])
 def test_another_decoder_trains_in_half_precision(tmp_path, decoder, amp):
     data = seg_dataset(tmp_path / "data", CLASSES, train=5, held=2)

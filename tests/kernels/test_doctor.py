@@ -208,6 +208,7 @@ def test_the_command_prints_the_checklist_without_a_database(tmp_path, capsys):
         call_command("doctor", str(tmp_path))
 
 
+@pytest.mark.long
 @pytest.mark.kernel
 def test_a_kernel_out_of_the_kit_passes(tmp_path, settings):
     settings.TRAINPORTAL_DOCTOR_LIMIT, settings.JOB_GRACE = 600.0, 45.0  # on a busy machine too
