@@ -34,11 +34,11 @@ def about_of(text: bytes | None) -> dict[str, str]:
         raise BadKernel(f"{ABOUT}: {error}") from error
     for key, value in about.items():
         if not isinstance(value, str) or (key not in OPTIONAL and not value.strip()):
-            text = _("%(key)s must be a text; it is %(value)s")
-            raise BadKernel(f"{ABOUT}: " + text % {"key": key, "value": repr(value)})
+            sentence = _("%(key)s must be a text; it is %(value)s")
+            raise BadKernel(f"{ABOUT}: " + sentence % {"key": key, "value": repr(value)})
         if "\0" in value or (key in LONGEST and (len(value) > LONGEST[key] or not value.isprintable())):
-            text = _("%(key)s must be one line of %(n)d characters at most, without control characters.")
-            raise BadKernel(f"{ABOUT}: " + text % {"key": key, "n": LONGEST.get(key, 2000)})
+            sentence = _("%(key)s must be one line of %(n)d characters at most, without control characters.")
+            raise BadKernel(f"{ABOUT}: " + sentence % {"key": key, "n": LONGEST.get(key, 2000)})
     if wrong := limits.faults(found.get("limits", {})):
         raise BadKernel(f"{ABOUT}: [limits] " + "; ".join(wrong))
     for fault in _odd(found):
