@@ -22,6 +22,8 @@ from kernels_app.kit import writing
 from kernels_app.models import Kernel
 from tests import fake_kernels
 
+pytestmark = pytest.mark.one_database
+
 FREE = {"type": "string"}
 
 
@@ -242,8 +244,6 @@ def test_the_tiny_data_hold_what_the_contract_says(tmp_path):
 
 PRINTS = """
 import json, pathlib, sys, time
-
-pytestmark = pytest.mark.one_database
 config = json.load(open(sys.argv[1]))
 rate = json.load(open(config["training_config_file"]))["training_params"]["lr"]
 if config["base_model_path"]:
