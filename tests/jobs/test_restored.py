@@ -15,10 +15,11 @@ def waiting(submit) -> Job:
 
 
 def test_a_number_that_a_folder_has_is_not_given_again(waiting, submit, home):
-    for name in ("runs/2000", "runs/2001.3", "runs/none", "runs/.draft", f"runs/{10**30}"):
+    ahead = waiting.pk + 1000  # the database gives numbers across tests, however many those before took
+    for name in (f"runs/{ahead}", f"runs/{ahead + 1}.3", "runs/none", "runs/.draft", f"runs/{10**30}"):
         (home / name).mkdir(parents=True)
     restored.settle()
-    assert submit().pk == 2002
+    assert submit().pk == ahead + 2
 
 
 def test_numbers_go_on_where_no_folder_is_higher(waiting, submit):
