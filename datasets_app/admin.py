@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from django.contrib import admin
+from django.http import HttpRequest
 
-from datasets_app.models import Annotation, Blob, Dataset, Image, ImageFile, ImportDraft, Snapshot
+from datasets_app.models import Annotation, AnnotationChange, Blob, Dataset, Image, ImageFile, ImportDraft, Snapshot
 from projects_app.readonly import NoMaking, ReadOnlyAdmin
 
 _MADE = (
-    *("project", "split", "format", "is_synthetic", "problems", "cloned_from", "frozen_at"),
+    *("project", "split", "format", "is_synthetic", "problems", "cloned_from", "frozen_at", "frozen_by"),
     *("created_by", "created_at"),
 )  # of a dataset, when it was imported
 
@@ -23,6 +24,10 @@ class DatasetAdmin(NoMaking, admin.ModelAdmin):
     fields = ("name", "description", *_MADE)
     readonly_fields = _MADE
     list_select_related = ["project", "created_by"]
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Dataset | None = None) -> tuple[str, ...]:
+        """Of a frozen one everything."""
+        return tuple(self.fields if obj and obj.frozen_at else self.readonly_fields)
 
 
 @admin.register(Image)
@@ -46,6 +51,14 @@ class AnnotationAdmin(ReadOnlyAdmin):
     list_filter = ["kind", "is_generated", "is_roi"]
     search_fields = ["image__name", "annotation_type__code", "category__code"]
     list_select_related = ["image", "annotation_type", "category"]
+
+
+@admin.register(AnnotationChange)
+class AnnotationChangeAdmin(ReadOnlyAdmin):
+    list_display = ["at", "who", "verb", "image", "label"]
+    list_filter = ["verb"]
+    search_fields = ["who", "image__name", "image__dataset__name"]
+    list_select_related = ["image"]
 
 
 @admin.register(Blob)

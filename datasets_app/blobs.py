@@ -7,6 +7,7 @@ about to use is never removed by another. Rows and the rows that use them are th
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import mimetypes
 import os
@@ -21,14 +22,15 @@ from django.conf import settings
 from django.db import transaction
 from django.db.models import Exists, OuterRef, QuerySet
 
+from datasets_app import bulk
 from datasets_app.models import Blob
 from datasets_app.pictures import LARGE, THUMBNAIL
 
 _CHUNK = 1 << 20  # bytes
-_ROWS = 500  # rows a statement
+ROWS = 500  # rows a statement
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Staged:
     """A file that is ready to be kept: hashed, and on the file system of `TRAINPORTAL_HOME`."""
 
@@ -36,6 +38,7 @@ class Staged:
     sha256: str
     size: int  # bytes
     content_type: str
+    is_copy: bool = False  # made for this: it may be moved to its place
 
 
 def stage(path: Path, content_type: str, copy_to: Path | None = None) -> Staged:
@@ -48,23 +51,19 @@ def stage(path: Path, content_type: str, copy_to: Path | None = None) -> Staged:
     temporary = copy_to / uuid.uuid4().hex
     with path.open("rb") as source, temporary.open("wb") as target:
         sha256, size = _copy(source, target)
-    return Staged(temporary.replace(copy_to / sha256), sha256, size, content_type)
+    return Staged(temporary.replace(copy_to / sha256), sha256, size, content_type, is_copy=True)
 
 
 def keep_staged(files: Iterable[Staged]) -> None:
     """Make the rows and put the bytes in place. Inside the transaction that makes the rows which use them."""
     by_hash = {file.sha256: file for file in files}
     with transaction.atomic():
-        Blob.objects.bulk_create(
-            [
-                Blob(sha256=file.sha256, size=file.size, content_type=file.content_type)
-                for _, file in sorted(by_hash.items())
-            ],
-            ignore_conflicts=True,
-            batch_size=_ROWS,
-        )
-        for blob in _locked(by_hash):
-            _put(by_hash[blob.sha256].path, blob.path)
+        for some in _batches(sorted(by_hash)):
+            staged = map(by_hash.__getitem__, some)
+            rows = [Blob(sha256=file.sha256, size=file.size, content_type=file.content_type) for file in staged]
+            Blob.objects.bulk_create(rows, ignore_conflicts=True)
+        for blob in locked(by_hash):
+            _put(by_hash[blob.sha256], blob.path)
 
 
 def keep(path: Path, content_type: str = "") -> Blob:
@@ -100,14 +99,21 @@ def release_unused(hashes: Iterable[str]) -> int:
     freed = 0
     for some in _batches(sorted(set(hashes))):
         with transaction.atomic():
+            gone = set(some).difference(Blob.objects.filter(pk__in=some).values_list("pk", flat=True))
             Blob.objects.bulk_create(
-                [Blob(sha256=one, size=0, content_type="") for one in some], ignore_conflicts=True, batch_size=_ROWS
+                [Blob(sha256=one, size=0, content_type="") for one in sorted(gone)], ignore_conflicts=True
             )
-            list(_locked(some))
+            list(locked(some))
             unused = list(_unused(some))  # asked anew, now that nobody else can begin to use them
             freed += sum(_remove(blob) for blob in unused)
-            Blob.objects.filter(pk__in=[blob.pk for blob in unused]).delete()
+            bulk.delete(Blob, [blob.pk for blob in unused])
     return freed
+
+
+def locked(hashes: Iterable[str]) -> Iterator[Blob]:
+    """The rows, held until the transaction ends, always in the same order so that two never wait for each other."""
+    for some in _batches(sorted(hashes)):
+        yield from Blob.objects.filter(pk__in=some).select_for_update().order_by("pk")
 
 
 def thumbnail_path(sha256: str, side: int) -> Path:
@@ -124,17 +130,17 @@ def _unused(hashes: list[str]) -> QuerySet[Blob]:
     return blobs
 
 
-def _locked(hashes: Iterable[str]) -> Iterator[Blob]:
-    """The rows, held until the transaction ends, always in the same order so that two never wait for each other."""
-    for some in _batches(sorted(hashes)):
-        yield from Blob.objects.filter(pk__in=some).select_for_update().order_by("pk")
-
-
-def _put(source: Path, target: Path) -> None:
-    """Give the file its place: a second name for the same bytes where the file system can, else a copy."""
+def _put(staged: Staged, target: Path) -> None:
+    """Give the file its place: a copy moves there, of others it is a second name where the file system can."""
     if target.exists():
         return
     target.parent.mkdir(parents=True, exist_ok=True)
+    source = staged.path
+    if staged.is_copy:
+        source.chmod(0o444)
+        with contextlib.suppress(OSError):  # blobs may lie on a file system of their own
+            source.replace(target)
+            return
     temporary = target.with_name(f".{target.name}.{uuid.uuid4().hex}")
     try:
         os.link(source, temporary)
@@ -170,4 +176,4 @@ def _copy(source: BinaryIO, target: BinaryIO) -> tuple[str, int]:
 
 
 def _batches(items: list[str]) -> Iterator[list[str]]:
-    return (items[start : start + _ROWS] for start in range(0, len(items), _ROWS))
+    return (items[start : start + ROWS] for start in range(0, len(items), ROWS))

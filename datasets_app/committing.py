@@ -8,13 +8,15 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
+from django.utils.translation import gettext as _
+
 from datasets_app import bulk
 from datasets_app.blobs import Staged
 from datasets_app.formats.metas import CATEGORY_COLUMNS
 from datasets_app.models import Annotation, Dataset, Image, ImageFile, labelled_field
 from datasets_app.parts import Part, shapes_for
 from datasets_app.pictures import Picture
-from datasets_app.plans import LabelPlan, Plan
+from datasets_app.plans import ImportRefused, LabelPlan, Plan
 from datasets_app.records import ImageRecord, Problem, Reading, Shape
 from projects_app.models import AnnotationType, Category, ModelType, Project, TrainingType, User
 
@@ -31,7 +33,7 @@ _COLUMNS = (
 _ROWS = 1000  # rows a statement, at most
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Arrived:
     """A part whose pictures were looked at; without `picture` its first one could not be read."""
 
@@ -197,6 +199,10 @@ def _annotation_type(project: Project, plan: Plan, code: str) -> AnnotationType:
     kind, _created = AnnotationType.objects.get_or_create(
         project=project, code=code, defaults={"training_type": plan.training_type, "name": name[:200]}
     )
+    if kind.training_type != plan.training_type:  # made by hand this moment
+        raise ImportRefused(
+            ("labels", _("Somebody made the annotation type %(code)s for another training type.") % {"code": code})
+        )
     return kind
 
 

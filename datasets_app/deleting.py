@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from django.db import models, transaction
 from django.db.models import ProtectedError, RestrictedError
 
-from datasets_app import blobs, export_jobs
+from datasets_app import blobs, changing, export_jobs
 from datasets_app.importing import hashes_of
 from datasets_app.models import Annotation, Dataset, Image
 
@@ -41,10 +41,10 @@ def dependants(dataset: Dataset) -> list[Dependant]:
 
 
 def delete(dataset: Dataset) -> int:
-    """Delete it; returns the bytes freed. Raises InUse."""
-    hashes = hashes_of([dataset])
+    """Delete it; returns the bytes freed. Raises InUse, and ChangeRefused where it is frozen."""
     with transaction.atomic():
-        Dataset.objects.select_for_update().get(pk=dataset.pk)  # nobody begins to use it now
+        changing.hold(dataset)  # nobody begins to use it now
+        hashes = hashes_of([dataset])
         if users := dependants(dataset):
             raise InUse(users)
         try:

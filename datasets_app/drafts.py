@@ -1,7 +1,8 @@
 """Uploads that somebody looks at before they become datasets: received, read, shown, changed, committed or dropped.
 
 `draft.folder` holds `images/`, `annotations/`, `split.csv` and `meta.csv`, all but the first where they were sent.
-`draft.options` holds what the person chose (`options`, `plan`, `job`), `draft.preview` what the reader found.
+`draft.options` holds what the person chose (`options`, `plan`, `job`), `draft.preview` what the reader found. One that
+is to join a dataset has its id there (`into`), and what becomes of images that meet others (`choices`).
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from datasets_app import importing, previews
+from datasets_app import importing, joining, previews
 from datasets_app.formats.source import Source
 from datasets_app.importing import ImportRefused, Options, Plan
 from datasets_app.models import Dataset, ImportDraft
@@ -46,12 +47,20 @@ def receive(
     annotations: UploadedFile | None = None,
     split_file: UploadedFile | None = None,
     meta_file: UploadedFile | None = None,
+    into: Dataset | None = None,
 ) -> ImportDraft:
-    """Unpack and read an upload. Raises ImportRefused; then nothing is left behind."""
-    importing.check_name(project, name)
+    """Unpack and read an upload, of a new dataset or `into` one. Raises ImportRefused; then nothing is left behind."""
+    if into is None:
+        importing.check_name(project, name)
+    else:
+        joining.refuse(into)
     drop_old()
     draft = ImportDraft.objects.create(
-        project=project, created_by=user, name=name, file_name=(images.name or "")[:255], options={}
+        project=project,
+        created_by=user,
+        name=into.name if into else name,
+        file_name=(images.name or "")[:255],
+        options={"into": into.pk} if into else {},
     )
     try:
         _unpack(draft, "images", images)
@@ -60,7 +69,7 @@ def receive(
         for file, kept in ((split_file, _SPLITS), (meta_file, _METAS)):
             if file:
                 _write(draft.folder / kept, file)
-        revise(draft, name, options)
+        revise(draft, draft.name, options)
     except BaseException:
         discard(draft)
         raise
@@ -79,7 +88,8 @@ def revise(draft: ImportDraft, name: str, options: Options) -> None:
         if job_of(_held(draft)):  # somebody started the import while this was read
             return
         draft.name = name
-        draft.options = {"options": options.as_json(), "plan": plan.as_json()}
+        kept = {key: draft.options[key] for key in ("into", "choices") if key in draft.options}
+        draft.options = kept | {"options": options.as_json(), "plan": plan.as_json()}
         draft.preview = preview
         draft.save(update_fields=["name", "options", "preview"])
 
@@ -89,16 +99,22 @@ def start(draft: ImportDraft, plan: Plan, user: User) -> Job:
 
     Raises ImportRefused for a plan that is not possible.
     """
-    check(draft.project, plan, draft.preview["splits"])
+    target = joining.target_of(draft)
+    if target:
+        joining.refuse(target)
+    check(draft.project, joining.as_new(plan) if target else plan, draft.preview["splits"])
     with transaction.atomic():
         if job := job_of(_held(draft)):
             return job
         job = Job.submit(
             project=draft.project,
             kind="import_dataset",
-            title=_("Import “%(name)s”") % {"name": plan.name},
+            title=(_("Add to “%(name)s”") if target else _("Import “%(name)s”")) % {"name": plan.name},
             created_by=user,
-            args={"draft": str(draft.pk), "names": list(plan.dataset_names(draft.preview["splits"]).values())},
+            args={
+                "draft": str(draft.pk),
+                "names": [target.name] if target else list(plan.dataset_names(draft.preview["splits"]).values()),
+            },
         )
         draft.name = plan.name
         draft.options |= {"plan": plan.as_json(), "job": job.pk}
@@ -112,17 +128,17 @@ def job_of(draft: ImportDraft) -> Job | None:
 
 
 def commit(draft: ImportDraft, progress: importing.Progress) -> list[Dataset]:
-    """Make the datasets; the draft's row goes in the same transaction. Raises ImportRefused."""
-    reading = read_again(draft)
-    return importing.commit(
-        draft.project,
-        draft.created_by,
-        source_of(draft),
-        reading,
-        plan_of(draft),
-        progress=progress,
-        done=lambda datasets: _forget(draft),
-    )
+    """Make the datasets, or add to one; the draft's row goes in the same transaction. Raises ImportRefused."""
+    source, reading, plan = source_of(draft), read_again(draft), plan_of(draft)
+
+    def done(datasets: list[Dataset]) -> None:
+        _forget(draft)
+
+    if target := joining.target_of(draft):
+        choices, stem = joining.choices_of(draft), Path(draft.file_name).stem.split(".")[0]
+        joining.commit(target, draft.created_by, source, reading, plan, choices, stem, progress=progress, done=done)
+        return [target]
+    return importing.commit(draft.project, draft.created_by, source, reading, plan, progress=progress, done=done)
 
 
 def read_again(draft: ImportDraft) -> Reading:

@@ -19,6 +19,7 @@ LOSSES: dict[str, str | Promise] = {
     "siblings": gettext_lazy(
         "Sibling pictures lie beside, but nothing says so: name their endings when you import it."
     ),
+    "picture_gone": gettext_lazy("Pictures that are not here are left out."),
     "single_class": gettext_lazy("All images are of one class: an import cannot tell its folder from a wrapper."),
 }
 

@@ -248,7 +248,7 @@ class _Leaving:
         if self.format != WHOLE:
             questions = questions[:1] if self.kind == TrainingType.CL else []
         found = {one.code: tuple(one.categories.values_list("code", flat=True)) for one in questions}
-        _check_names(found, self.format)
+        check_names(found, self.format)
         return Classes(tuple(drawn), tuple(regions), found)
 
     def _name(self, dataset: Dataset, name: str) -> str:
@@ -262,7 +262,7 @@ def _types(datasets: Sequence[Dataset]) -> list[AnnotationType]:
     return list(AnnotationType.objects.filter(pk__in=used).order_by("pk"))
 
 
-def _check_names(questions: dict[str, tuple[str, ...]], format: str) -> None:
+def check_names(questions: dict[str, tuple[str, ...]], format: str) -> None:
     """Raises ExportRefused for codes that the layout would take for something else."""
     codes = [code for found in questions.values() for code in found]
     bad = [code for code in codes if split_of(code) or code.lower() in LAYOUTS] if format == "folders" else []

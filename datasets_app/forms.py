@@ -11,9 +11,11 @@ from django.http import QueryDict
 from django.utils.translation import gettext_lazy as _
 
 from datasets_app import formats
+from datasets_app.models import Dataset
 from datasets_app.plan_checks import NAME_LENGTH
 from datasets_app.plans import ImportRefused, LabelPlan, Options, Plan
 from projects_app.models import CODE, TrainingType
+from projects_app.uploads import PiecesField
 
 _ADVANCED = ("annotations", "split_file", "meta_file", "format", "training_type", "image_types")
 IGNORE, NEW = "", "+"  # what a choice of the preview says; anything else is the code of what is there
@@ -27,11 +29,11 @@ class UploadForm(forms.Form):
         max_length=NAME_LENGTH,
         help_text=_("With splits, datasets NAME-train, NAME-val and NAME-test are made."),
     )
-    images = forms.FileField(
+    images = PiecesField(
         label=_("Images"),
         help_text=_("A zip, tar or tar.gz with PNG, JPEG, BMP, TIFF or WebP images, and the annotations beside them."),
     )
-    annotations = forms.FileField(
+    annotations = PiecesField(
         label=_("Annotations"),
         required=False,
         help_text=_("An archive of its own, where they are not with the images."),
@@ -61,8 +63,10 @@ class UploadForm(forms.Form):
         help_text=_("Endings of several pictures of one part, the labelled one first: _A.png,_X.png"),
     )
 
-    def __init__(self, *args, **kwargs) -> None:
+    def __init__(self, *args, into: Dataset | None = None, **kwargs) -> None:
         super().__init__(*args, **kwargs)
+        if into:
+            del self.fields["name"]  # it has one
         known = [(module.NAME, module.TITLE) for module in formats.FORMATS.values()]
         self.fields["format"].choices = [("", _("Recognise it")), *known]  # type: ignore[attr-defined]
 

@@ -24,6 +24,7 @@ from datasets_app.committing import Arrived, add_labels, write
 from datasets_app.formats.metas import NAMES, read_metas
 from datasets_app.formats.source import Source
 from datasets_app.formats.splits import read_splits
+from datasets_app.garbage import rarely_collected
 from datasets_app.models import Dataset
 from datasets_app.parts import Part, group
 from datasets_app.plan_checks import check, check_labels, check_name
@@ -42,6 +43,7 @@ def silent(percentage: float, sentence: str) -> None:
     """Nobody wants to know."""
 
 
+@rarely_collected()
 def read(
     source: Source, options: Options | None = None, split_file: Path | None = None, meta_file: Path | None = None
 ) -> Reading:
@@ -96,6 +98,7 @@ def unpack_into(archive: Path, folder: Path, field: str = "images") -> None:
         ) from error
 
 
+@rarely_collected()
 def commit(
     project: Project,
     user: User | None,
@@ -105,10 +108,11 @@ def commit(
     *,
     progress: Progress = silent,
     done: Callable[[list[Dataset]], None] = lambda datasets: None,
+    first: Callable[[], None] = lambda: None,
     also: Iterable[tuple[Reading, Plan]] = (),
     is_synthetic: bool = False,
 ) -> list[Dataset]:
-    """Make the datasets, all or nothing; `done` is called in the same transaction.
+    """Make the datasets, all or nothing; `first` is called at the beginning and `done` at the end of the transaction.
 
     `also` are labels of other training types for the same images. Raises ImportRefused; whatever is raised, no row and
     no file is left behind.
@@ -122,6 +126,9 @@ def commit(
         arrived = list(_arrive(source, grouped.parts, staging, progress))
         progress(90, _("Writing %(count)d images") % {"count": len(arrived)})
         with transaction.atomic():
+            list(Project.objects.select_for_update(no_key=True).filter(pk=project.pk))  # one import at a time
+            first()
+            check_labels(project, plan)  # labels may have been made or taken away while the pictures were read
             blobs.keep_staged(file for one in arrived for file in one.files)
             datasets = write(project, user, reading, plan, arrived, is_synthetic=is_synthetic)
             for other_reading, other_plan in (*also, *propose_also(project, reading, plan)):

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 from django.urls import reverse
 from django.utils.translation import gettext_noop as _
 
-from jobs import kinds
+from jobs import chores, kinds
 from jobs.said import Said
+from projects_app import uploads
 
 if TYPE_CHECKING:
     from jobs.models import Job
@@ -58,6 +59,46 @@ class ExportDataset:
         return name, reverse("datasets:export", args=[job.project.code, job.args["dataset"]])
 
 
+class ExportSnapshot:
+    """Packs what a run saw into one archive."""
+
+    name = "export_snapshot"
+
+    def run(self, job: Job, progress: kinds.Progress) -> None:
+        from datasets_app import snapshot_exporting
+
+        snapshot_exporting.build(job, progress)
+
+    def subject(self, job: Job) -> tuple[str, str] | None:
+        """The page where the archive is, while the snapshot is there."""
+        from datasets_app.models import Snapshot
+
+        pk = job.args["snapshot"]
+        if not Snapshot.objects.filter(project=job.project, pk=pk).exists():
+            return None
+        return job.args["hash"], reverse("datasets:snapshot_export", args=[job.project.code, pk])
+
+
+class RestoreSnapshot:
+    """Makes a dataset of a snapshot. Run again after its end, it finds that it has made one."""
+
+    name = "restore_snapshot"
+
+    def run(self, job: Job, progress: kinds.Progress) -> None:
+        from datasets_app import restoring
+
+        restoring.build(job, progress)
+
+    def subject(self, job: Job) -> tuple[str, str] | None:
+        """The dataset that came of it; before that, and where it failed, the snapshot."""
+        from datasets_app.models import Dataset, Snapshot
+
+        made = Dataset.objects.filter(project=job.project, pk=job.args.get("dataset")).first()
+        found = made or Snapshot.objects.filter(project=job.project, pk=job.args["snapshot"]).first()
+        return (str(found), found.get_absolute_url()) if found else None
+
+
 def register() -> None:
-    kinds.register(ImportDataset())
-    kinds.register(ExportDataset())
+    for kind in (ImportDataset(), ExportDataset(), ExportSnapshot(), RestoreSnapshot()):
+        kinds.register(kind)
+    chores.register("old uploads in pieces", uploads.drop_old)

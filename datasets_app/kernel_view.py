@@ -12,8 +12,9 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from datasets_app.models import Annotation, Blob, Dataset, Image, ImageFile
-from datasets_app.rows import Row, rows
+from datasets_app.models import Annotation, Blob, Dataset, Image, ImageFile, Snapshot
+from datasets_app.rows import Row
+from datasets_app.seen_rows import as_seen
 from kernels_app.contract import data
 from projects_app.models import ModelType, TrainingType
 
@@ -26,8 +27,9 @@ def write_dataset(
     train: Iterable[Dataset],
     validation: Iterable[Dataset],
     image_types: Iterable[str] = (),
+    snapshot: Snapshot | None = None,
 ) -> None:
-    """Write `label.txt`, the images, and what is known of them, into `train/` and `validation/`.
+    """Write `label.txt`, the images, and what `snapshot` says of them, into `train/` and `validation/`.
 
     `classes` is the class list of the model, which a model type may have outgrown: other labels are left out. So are
     images nobody labelled, and those that lack a sibling of `image_types`. Writing again over an earlier try is fine.
@@ -36,7 +38,7 @@ def write_dataset(
     view = View(folder, set(classes), tuple(image_types))
     for split, datasets in (("train", list(train)), ("validation", list(validation))):
         if datasets:
-            found = complete_rows(datasets, model_type, view.image_types)
+            found = complete_rows(datasets, model_type, view.image_types, snapshot=snapshot)
             _WRITERS[TrainingType(model_type.training_type)](view, split, found)
 
 
@@ -47,12 +49,13 @@ def write_inputs(
     classes: list[str],
     datasets: Iterable[Dataset],
     image_types: Iterable[str] = (),
+    snapshot: Snapshot | None = None,
 ) -> None:
     """Write `label.txt`, the images and `files.txt`, for a model to label them; for RC every region that is drawn."""
     data.write_labels(folder, classes)
     view = View(folder, set(classes), tuple(image_types))
     is_rc = model_type.training_type == TrainingType.RC
-    found = complete_rows(datasets, model_type, view.image_types, only_labelled=False)
+    found = complete_rows(datasets, model_type, view.image_types, only_labelled=False, snapshot=snapshot)
     samples: list[data.ClSample | data.RcSample] = []
     for row in found:
         path = view.place(row)
@@ -61,11 +64,16 @@ def write_inputs(
 
 
 def complete_rows(
-    datasets: Iterable[Dataset], model_type: ModelType, image_types: Iterable[str] = (), *, only_labelled: bool = True
+    datasets: Iterable[Dataset],
+    model_type: ModelType,
+    image_types: Iterable[str] = (),
+    *,
+    only_labelled: bool = True,
+    snapshot: Snapshot | None = None,
 ) -> list[Row]:
     """The images that a run sees: those that have a picture of every image type that it asks for."""
-    suffixes = tuple(image_types)
-    return [row for row in rows(datasets, model_type, only_labelled=only_labelled) if _is_complete(row, suffixes)]
+    suffixes, found = tuple(image_types), as_seen(snapshot, datasets, model_type, only_labelled=only_labelled)
+    return [row for row in found if _is_complete(row, suffixes)]
 
 
 def _is_complete(row: Row, suffixes: tuple[str, ...]) -> bool:

@@ -12,7 +12,23 @@ from django.db import models
 from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
 
+from datasets_app.label_history import AnnotationChange
 from projects_app.models import AnnotationType, Category, OwnedQuerySet, Project, TrainingType, User
+
+__all__ = [
+    "Annotation",
+    "AnnotationChange",
+    "Blob",
+    "Dataset",
+    "Image",
+    "ImageFile",
+    "ImportDraft",
+    "ShapeKind",
+    "Snapshot",
+    "Split",
+    "labelled_field",
+    "labelled_images",
+]
 
 if TYPE_CHECKING:
     from projects_app.models import ModelType
@@ -65,6 +81,9 @@ class Dataset(models.Model):
     label_version = models.PositiveIntegerField(default=0, editable=False)
     counted = models.JSONField(null=True, blank=True, editable=False)  # labels at this version and number of images
     frozen_at = models.DateTimeField(_("frozen"), null=True, blank=True)
+    frozen_by = models.ForeignKey(
+        User, models.SET_NULL, null=True, blank=True, related_name="+", verbose_name=_("frozen by")
+    )
     created_by = models.ForeignKey(User, models.SET_NULL, null=True, related_name="+", verbose_name=_("created by"))
     created_at = models.DateTimeField(_("created"), auto_now_add=True)
 
@@ -144,6 +163,11 @@ def labelled_field(training_type: str) -> str:
     return f"labelled_{training_type.lower()}"
 
 
+LABELLED = (
+    models.Q(labelled_cl=True) | models.Q(labelled_rc=True) | models.Q(labelled_od=True) | models.Q(labelled_seg=True)
+)
+
+
 def labelled_images(datasets: Iterable[Dataset], model_type: ModelType) -> models.QuerySet[Image]:
     """The images of these datasets that can teach or judge a model of `model_type`, see `Dataset.labelled_images`."""
     images = Image.objects.filter(dataset__in=list(datasets))
@@ -156,14 +180,17 @@ def labelled_images(datasets: Iterable[Dataset], model_type: ModelType) -> model
 class Image(models.Model):
     """One part that was photographed: its first picture, and its siblings as `ImageFile`s. Sizes are pixels as seen."""
 
-    dataset = models.ForeignKey(Dataset, models.CASCADE, related_name="images", verbose_name=_("dataset"))
+    # what has no index of its own is the first column of another one
+    dataset = models.ForeignKey(
+        Dataset, models.CASCADE, related_name="images", verbose_name=_("dataset"), db_index=False
+    )
     name = models.CharField(_("name"), max_length=500, help_text=_("The path it came under."))
     position = models.PositiveIntegerField(_("position"))
     blob = models.ForeignKey(Blob, models.PROTECT, related_name="images")
     width = models.PositiveIntegerField(_("width"))
     height = models.PositiveIntegerField(_("height"))
-    phash = models.CharField(_("perceptual hash"), max_length=16, blank=True, db_index=True)
-    data_category = models.CharField(_("data category"), max_length=64, blank=True, db_index=True)
+    phash = models.CharField(_("perceptual hash"), max_length=16, blank=True)
+    data_category = models.CharField(_("data category"), max_length=64, blank=True)
     meta = models.JSONField(_("meta data"), default=dict, blank=True)
     labelled_cl = models.BooleanField(default=False)
     labelled_rc = models.BooleanField(default=False)
@@ -172,6 +199,7 @@ class Image(models.Model):
     needs_review = models.BooleanField(
         _("to be reviewed"), default=False, help_text=_("A model labelled it, and nobody looked at that yet.")
     )
+    label_version = models.PositiveIntegerField(default=0, db_default=0, editable=False)  # grows with every change
 
     class Meta:
         ordering = ["position", "pk"]
@@ -222,7 +250,7 @@ class Annotation(models.Model):
 
     image = models.ForeignKey(Image, models.CASCADE, related_name="annotations", verbose_name=_("image"))
     annotation_type = models.ForeignKey(
-        AnnotationType, models.PROTECT, null=True, blank=True, related_name="annotations"
+        AnnotationType, models.PROTECT, null=True, blank=True, related_name="annotations", db_index=False
     )
     category = models.ForeignKey(Category, models.PROTECT, null=True, blank=True, related_name="annotations")
     verdict = models.BooleanField(_("verdict"), null=True, blank=True)
@@ -250,6 +278,7 @@ class Snapshot(models.Model):
     project = models.ForeignKey(Project, models.CASCADE, related_name="snapshots", verbose_name=_("project"))
     sha256 = models.CharField(_("hash"), max_length=64)
     manifest = models.ForeignKey(Blob, models.PROTECT, related_name="snapshots")
+    details = models.ForeignKey(Blob, models.PROTECT, null=True, blank=True, related_name="details_of")
     images = models.PositiveIntegerField(_("images"))
     created_at = models.DateTimeField(_("created"), auto_now_add=True)
 
@@ -263,6 +292,24 @@ class Snapshot(models.Model):
 
     def __str__(self) -> str:
         return self.sha256[:12]
+
+    def get_absolute_url(self) -> str:
+        return reverse("datasets:snapshot", args=[self.project.code, self.pk])
+
+
+class SnapshotFile(models.Model):
+    """A picture that a snapshot holds: it stays, whatever becomes of the datasets that it came from."""
+
+    snapshot = models.ForeignKey(Snapshot, models.CASCADE, related_name="files")
+    blob = models.ForeignKey(Blob, models.PROTECT, related_name="snapshot_files")
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["snapshot", "blob"], name="file_once_a_snapshot")]
+        verbose_name = _("file of a snapshot")
+        verbose_name_plural = _("files of snapshots")
+
+    def __str__(self) -> str:
+        return f"{self.snapshot_id}: {self.blob_id[:12]}"
 
 
 class ImportDraft(models.Model):

@@ -107,14 +107,14 @@ def _alike(learnt: Iterable[_Seen], judged: Iterable[_Seen]) -> _Pairs:
     """Each of `judged` that looks like one of `learnt`, behind that one. A hash that many share is looked at once."""
     known: dict[int, _Seen] = {}
     for one in learnt:
-        if (value := _hash(one.phash)) is not None:
+        if (value := hash_of(one.phash)) is not None:
             known.setdefault(value, one)
-    asked = [(value, one) for one in judged if (value := _hash(one.phash)) is not None]
+    asked = [(value, one) for one in judged if (value := hash_of(one.phash)) is not None]
     nearest = near(list(known), list({value for value, _one in asked}))
     return [(known[nearest[value]], one) for value, one in asked if value in nearest]
 
 
-def _hash(text: str) -> int | None:
+def hash_of(text: str) -> int | None:
     """The 64 bits; None for a picture without a hash, and for a plain one."""
     value = int(text, 16) if text else 0
     return value if PLAIN <= value.bit_count() <= 64 - PLAIN else None

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from datasets_app.models import Annotation, Dataset, Image, labelled_field
-from projects_app.models import TrainingType
+from projects_app.models import AnnotationType, Category, Colour, TrainingType
 
 COLOURS = 12  # classes label-0 to label-11 of static/css/datasets.css
 _FINE = 32  # points of a polygon in a small picture
@@ -24,6 +24,8 @@ class Drawn:
     y: float = 0
     size: str = ""
     is_generated: bool = False
+    key: str = ""  # as in LabelRow
+    label: Annotation | None = None
 
 
 @dataclass
@@ -68,28 +70,54 @@ class LabelRow:
 
 
 def label_rows(dataset: Dataset) -> list[LabelRow]:
-    """Every label of the dataset, in a stable order that gives each its colour."""
+    """Every label of the dataset, in the order that the project gave them, each with its colour."""
+    places = {one.code: one.position for one in AnnotationType.objects.filter(project=dataset.project_id)}
+    counted = [(_key(row["annotation_type"], row["code"], row["verdict"]), row) for row in dataset.label_counts()]
+    counted.sort(key=lambda one: (str(one[1]["training_type"]), places.get(str(one[1]["annotation_type"]), 0)))
+    found = colours(dataset.project_id, [key for key, _row in counted])
     return [
         LabelRow(
-            key=_key(row["annotation_type"], row["code"], row["verdict"]),
+            key=key,
             text=_text(str(row["code"]), row["verdict"]),
             annotation_type=str(row["annotation_type"]),
             training_type=str(row["training_type"]),
             count=int(str(row["count"])),
             images=int(str(row["images"])),
-            colour=position % COLOURS,
+            colour=found[key],
         )
-        for position, row in enumerate(dataset.label_counts())
+        for key, row in counted
     ]
+
+
+def in_order(project: int, keys: Iterable[str]) -> list[str]:
+    """Labels of one training type in the order that the project gave them, which their colours follow."""
+    places = {one.code: one.position for one in AnnotationType.objects.filter(project=project)}
+    return sorted(keys, key=lambda key: (places.get(key.partition(":")[0], 0), key))
+
+
+def colours(project: int, keys: Iterable[str]) -> dict[str, int]:
+    """A colour a label (`TYPE`, `TYPE:category`, `TYPE:true`): the one that was chosen, else one that nobody chose."""
+    wanted = list(dict.fromkeys(keys))
+    types = AnnotationType.objects.filter(project=project).exclude(colour="")
+    chosen = {one.code: Colour(one.colour).number for one in types}
+    chosen |= {f"{code}:true": number for code, number in chosen.items()}
+    categories = Category.objects.filter(annotation_type__project=project).exclude(colour="")
+    for one in categories.select_related("annotation_type"):
+        chosen[f"{one.annotation_type.code}:{one.code}"] = Colour(one.colour).number
+    taken = {chosen[key] for key in wanted if key in chosen}
+    free = [number for number in range(COLOURS) if number not in taken] or list(range(COLOURS))
+    others = [key for key in wanted if key not in chosen]
+    given = {key: free[n % len(free)] for n, key in enumerate(others)}
+    return {key: chosen.get(key, given.get(key, 0)) for key in wanted}
 
 
 def tiles(images: Iterable[Image], labels: list[LabelRow], *, fine: bool = False) -> list[Tile]:
     """Images with their labels, in one statement for all; `fine` keeps every point of a polygon."""
     found = {image.pk: Tile(image) for image in images}
-    colours = {row.key: row.colour for row in labels}
+    by_key = {row.key: row.colour for row in labels}
     rows = Annotation.objects.filter(image__in=found).select_related("annotation_type", "category").order_by("pk")
     for label in rows:
-        drawn = _drawn(label, colours, fine=fine)
+        drawn = _drawn(label, by_key, fine=fine)
         (found[label.image_id].shapes if drawn.points else found[label.image_id].tags).append(drawn)
     return list(found.values())
 
@@ -98,13 +126,13 @@ def numbered(label: Annotation, number: int) -> Drawn:
     """A label in the order of a list beside the image, and with its number."""
     code = label.annotation_type.code if label.annotation_type else ""
     text = f"{number} {_text(code, label.verdict)}"
-    return _shape(text, number % COLOURS, label.points, label.kind, fine=True)
+    return shape(text, number % COLOURS, label.points, label.kind, fine=True)
 
 
 def of_preview(shown: dict[str, Any], colours: dict[str, int]) -> dict[str, Any]:
     """An image of an upload, as the template of a tile takes it."""
     shapes = [
-        _shape(
+        shape(
             "ROI" if one["is_roi"] else one["label"],
             colours.get(one["label"], 0),
             one["points"],
@@ -119,16 +147,18 @@ def of_preview(shown: dict[str, Any], colours: dict[str, int]) -> dict[str, Any]
 
 def _drawn(label: Annotation, colours: dict[str, int], *, fine: bool) -> Drawn:
     if label.is_roi:
-        return _shape("ROI", 0, label.points, label.kind, fine=fine)
+        return replace(shape("ROI", 0, label.points, label.kind, fine=fine), key="ROI", label=label)
     kind = label.annotation_type.code if label.annotation_type else ""
     code = label.category.code if label.category else kind
-    colour = colours.get(_key(kind, code, label.verdict), 0)
+    key = _key(kind, code, label.verdict)
+    colour = colours.get(key, 0)
     text = _text(code, label.verdict)
-    drawn = _shape(text, colour, label.points, label.kind, fine=fine) if label.points else Drawn(text, colour)
-    return replace(drawn, is_generated=label.is_generated)
+    drawn = shape(text, colour, label.points, label.kind, fine=fine) if label.points else Drawn(text, colour)
+    return replace(drawn, is_generated=label.is_generated, key=key, label=label)
 
 
-def _shape(text: str, colour: int, points: list[list[float]], kind: str, *, fine: bool) -> Drawn:
+def shape(text: str, colour: int, points: Sequence[Sequence[float]], kind: str, *, fine: bool) -> Drawn:
+    """A labelled region as SVG draws it; `fine` keeps every point."""
     if kind == "rectangle":
         (left, top), (right, bottom) = points
         points = [[left, top], [right, top], [right, bottom], [left, bottom]]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from datasets_app.formats.geometry import bounds
 from datasets_app.plans import Plan
@@ -13,7 +13,7 @@ from projects_app.models import TrainingType
 NAME_LENGTH = 500  # characters of an image's name
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Part:
     """One photographed part: the picture that carries the labels, and its siblings (suffix, path)."""
 
@@ -76,11 +76,11 @@ def plan_problems(reading: Reading, plan: Plan) -> list[Problem]:
 def _as_polygon(shape: Shape) -> Shape:
     (left, top), (right, bottom) = shape.points
     corners = ((left, top), (right, top), (right, bottom), (left, bottom))
-    return replace(shape, kind="polygon", points=corners)
+    return shape._replace(kind="polygon", points=corners)
 
 
 def _as_box(shape: Shape) -> Shape:
-    return replace(shape, kind="rectangle", points=bounds(shape.points))
+    return shape._replace(kind="rectangle", points=bounds(shape.points))
 
 
 def _siblings(path: str, image_types: tuple[str, ...], usable: dict[str, ImageRecord]) -> Iterable[tuple[str, str]]:

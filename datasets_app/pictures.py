@@ -25,7 +25,7 @@ class BadPicture(Exception):
         self.code = code
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Picture:
     """What is known of a readable picture. Sizes are pixels as it is seen, after EXIF rotation."""
 
@@ -51,6 +51,13 @@ def look(path: Path) -> Picture:
     except Exception as error:  # Pillow's decoders raise nearly anything on a broken file
         raise BadPicture("broken_image", f"{type(error).__name__}: {error}"[:200]) from None
     return Picture(*((height, width) if turned else (width, height)), content_type, phash)
+
+
+def size(path: Path) -> tuple[int, int]:
+    """Width and height as it is seen, out of its header alone. Raises BadPicture."""
+    with _opened(path) as image:
+        width, height = image.size
+        return (height, width) if _is_turned(image) else (width, height)
 
 
 def make_thumbnail(source: Path, target: Path, side: int = THUMBNAIL) -> None:

@@ -152,12 +152,12 @@ def label_counts(reading: Reading) -> Counter[str]:
     """How many images (classification) or shapes carry each label."""
     if reading.is_classification:
         return Counter(image.category for image in reading.images if image.category is not None)
-    return Counter(shape.label for image in reading.images for shape in image.shapes if not shape.is_roi)
+    return Counter(shape.label for image in reading.images for shape in image.traits if not shape.is_roi)
 
 
 def shape_counts(reading: Reading) -> Counter[str]:
     """How many rectangles and polygons there are."""
-    return Counter(shape.kind for image in reading.images for shape in image.shapes if not shape.is_roi)
+    return Counter(shape.kind for image in reading.images for shape in image.traits if not shape.is_roi)
 
 
 def possible_types(reading: Reading) -> list[TrainingType]:

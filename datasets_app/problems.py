@@ -61,6 +61,11 @@ PROBLEMS: dict[str, str | Promise] = {
     "bad_mask": gettext_lazy("A label was left out, because its mask cannot be read."),
     "mask_too_large": gettext_lazy("A label was left out, because its mask is too large."),
     "mask_too_complex": gettext_lazy("A label was left out, because its mask has too many corners: it is noise."),
+    # joining a dataset
+    "joined_same_left": gettext_lazy("An image of an upload was left out: the same picture was there already."),
+    "joined_same": gettext_lazy("An image of an upload was added, though the same picture was there already."),
+    "joined_taken_left": gettext_lazy("An image of an upload was left out: another picture had its name."),
+    "joined_taken": gettext_lazy("An image of an upload got a folder before its name: another picture had that name."),
     # meta data
     "meta_ignored": gettext_lazy("The table of meta data was not read."),
     "bad_meta": gettext_lazy("A row of meta data that cannot be kept was left out."),

@@ -6,13 +6,17 @@ Coordinates are pixels of the image as it is seen (after EXIF rotation), origin 
 
 from __future__ import annotations
 
+from array import array
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
+from itertools import chain
+from typing import NamedTuple, overload
 
 Point = tuple[float, float]
 
 
-@dataclass(frozen=True, slots=True)
-class Shape:
+class Shape(NamedTuple):
     """One labelled region of an image."""
 
     label: str
@@ -24,16 +28,84 @@ class Shape:
     verdict: bool | None = None  # RC: whether the region has what the label names; None where nobody judged
 
 
+class Traits(NamedTuple):
+    """All of a shape but where it is. Most shapes of a large set share theirs with others."""
+
+    label: str
+    kind: str
+    length: int  # points
+    score: float | None
+    is_generated: bool
+    is_roi: bool
+    verdict: bool | None
+
+
+class Shapes(Sequence[Shape]):
+    """Shapes in few bytes, each made anew whenever somebody looks: a large import holds a million of them."""
+
+    __slots__ = ("_numbers", "traits")
+
+    def __init__(self, shapes: Iterable[Shape] = ()) -> None:
+        """The same shapes in the same order; their coordinates are kept as floats."""
+        self.traits, self._numbers = list[Traits](), array("d")
+        for shape in shapes:
+            self.append(shape)
+
+    def append(self, shape: Shape) -> None:
+        label, kind, points, score, is_generated, is_roi, verdict = shape
+        self.traits.append(_traits(label, kind, len(points), score, is_generated, is_roi, verdict))
+        self._numbers.extend(chain.from_iterable(points))
+
+    def __iter__(self) -> Iterator[Shape]:
+        numbers, start = iter(self._numbers), 0
+        points = tuple(zip(numbers, numbers, strict=True))
+        for label, kind, length, score, is_generated, is_roi, verdict in self.traits:
+            end = start + length
+            yield Shape(label, kind, points[start:end], score, is_generated, is_roi, verdict)
+            start = end
+
+    def __len__(self) -> int:
+        return len(self.traits)
+
+    @overload
+    def __getitem__(self, index: int) -> Shape: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> tuple[Shape, ...]: ...
+
+    def __getitem__(self, index: int | slice) -> Shape | tuple[Shape, ...]:
+        return tuple(self)[index]
+
+    def __eq__(self, other: object) -> bool:
+        return tuple(self) == tuple(other) if isinstance(other, Shapes | tuple) else NotImplemented
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def __repr__(self) -> str:
+        return f"Shapes({list(self)!r})"
+
+
+@lru_cache(maxsize=10_000)
+def _traits(*values: object) -> Traits:
+    """One object for all that are alike; scores, which all differ, push older ones out."""
+    return Traits(*values)  # type: ignore[arg-type]
+
+
 @dataclass(frozen=True, slots=True)
 class ImageRecord:
     """What an annotation source says of one image."""
 
     path: str  # relative to the source's root, "/" between parts, always of a file that is there
     category: str | None = None  # the CL label, from a folder per class
-    shapes: tuple[Shape, ...] = ()
+    shapes: Sequence[Shape] = ()
     labelled: bool = False  # someone looked at it: labelled without shapes is a real, empty sample
     split: str = ""  # "train", "val", "test" or "" where the source does not say
     meta: dict[str, str] = field(default_factory=dict)  # what a table of meta data says of it
+
+    @property
+    def traits(self) -> Sequence[Shape | Traits]:
+        """What its shapes are, for who need not know where: faster, where there are many."""
+        return self.shapes.traits if isinstance(self.shapes, Shapes) else self.shapes
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +133,7 @@ class Reading:
     @property
     def is_judged(self) -> bool:
         """Whether its regions carry verdicts: RC, where a label names what is inspected."""
-        return any(shape.verdict is not None for image in self.images for shape in image.shapes)
+        return any(shape.verdict is not None for image in self.images for shape in image.traits)
 
 
 class FormatError(Exception):

@@ -13,11 +13,14 @@ from django.db import transaction
 from django.db.models import F, Min, Q, QuerySet
 from django.utils.translation import gettext as _
 
+from datasets_app import changing, label_history
+from datasets_app.label_history import AnnotationChange, Verb
 from datasets_app.models import Annotation, Dataset, Image, labelled_field
-from projects_app.models import AnnotationType, Category, TrainingType
+from projects_app.models import AnnotationType, Category, TrainingType, User
 
 REJECT = "-"  # what becomes of a label that is rejected; no class can have this number
-_KEPT = ("annotation_type_id", "category_id", "verdict", "kind", "points", "score", "is_generated", "is_roi")
+_KEPT = ("id", "annotation_type_id", "category_id", "verdict", "kind", "points", "score", "is_generated", "is_roi")
+_NEXT: dict[str, Any] = {"label_version": F("label_version") + 1}  # whoever sees older labels changes none
 
 
 @dataclass(frozen=True)
@@ -87,33 +90,57 @@ def present(label: Annotation) -> str:
     return str(label.category_id or label.annotation_type_id)
 
 
-def decide(image: Image, decisions: Mapping[int, str]) -> list[dict[str, Any]]:
+def decide(image: Image, decisions: Mapping[int, str], who: User) -> list[dict[str, Any]]:
     """Take over what somebody said of the generated labels of an image: by label a value of `choices`, or REJECT.
 
-    What is not named is accepted as it is. Returns what was there, for `undo`. Raises Reviewed, and ValueError for a
-    value that is none of the choices; then nothing changed.
+    What is not named is accepted as it is. Returns what was there, for `undo`. Raises Reviewed, ChangeRefused, and
+    ValueError for a value that is none of the choices; then nothing changed.
     """
     with transaction.atomic():
-        if Image.objects.filter(pk=image.pk, needs_review=True).update(needs_review=False) != 1:
+        changing.hold(image.dataset)
+        if Image.objects.filter(pk=image.pk, needs_review=True).update(needs_review=False, **_NEXT) != 1:
             raise Reviewed
         before = [_as_json(label) for label in image.annotations.order_by("pk")]
         for label in generated(image):
-            _apply(label, decisions.get(label.pk, present(label)))
+            key, seen = label.pk, label_history.state(label)
+            _apply(label, decisions.get(key, present(label)))
+            _write_down(image, key, who, seen, label_history.state(label) if label.pk else None)
         _mark(image)
         image.dataset.labels_changed()
     return before
 
 
-def undo(image: Image, before: list[dict[str, Any]]) -> bool:
-    """Give the image the labels that it had, and put it back among those that wait; False where it waits already."""
+def undo(image: Image, before: list[dict[str, Any]], who: User) -> bool:
+    """Give the image the labels that it had, and put it back among those that wait; False where it waits already.
+
+    Raises ChangeRefused."""
     with transaction.atomic():
-        if Image.objects.filter(pk=image.pk, needs_review=False).update(needs_review=True) != 1:
+        changing.hold(image.dataset)
+        if Image.objects.filter(pk=image.pk, needs_review=False).update(needs_review=True, **_NEXT) != 1:
             return False
         image.annotations.all().delete()
         Annotation.objects.bulk_create(Annotation(image=image, **row) for row in before)
         _mark(image, any_counts=True)
+        for change in image.label_changes.reviewed():
+            _write_down(image, change.label, who, change.after, change.before, undoes=change)
         image.dataset.labels_changed()
     return True
+
+
+def _write_down(
+    image: Image,
+    label: int,
+    who: User,
+    before: dict[str, Any] | None,
+    after: dict[str, Any] | None,
+    undoes: AnnotationChange | None = None,
+) -> None:
+    """Who decided what, in the history of the labels."""
+    kind = str((before or after or {}).get("training_type", ""))
+    AnnotationChange.objects.create(
+        image=image, label=label, who=who.get_username(), verb=Verb.UNDO if undoes else Verb.REVIEW, before=before,
+        after=after, was_labelled=bool(kind) and getattr(image, labelled_field(kind)), undoes=undoes,
+    )  # fmt: skip
 
 
 def _apply(label: Annotation, value: str) -> None:

@@ -19,7 +19,9 @@ class Row:
     siblings: list[ImageFile] = field(default_factory=list)
 
 
-def rows(datasets: Iterable[Dataset], model_type: ModelType, *, only_labelled: bool = True) -> list[Row]:
+def rows(
+    datasets: Iterable[Dataset], model_type: ModelType, *, only_labelled: bool = True, with_labels: bool = True
+) -> list[Row]:
     """The images of these datasets in their order; `only_labelled`: those that somebody labelled for `model_type`.
 
     Without the labels that a validation put beside those of people.
@@ -31,7 +33,7 @@ def rows(datasets: Iterable[Dataset], model_type: ModelType, *, only_labelled: b
     types = list(model_type.annotation_types.values_list("pk", flat=True))
     found = Annotation.objects.meant().filter(image__dataset__in=chosen).select_related("annotation_type", "category")
     labels: dict[int, list[Annotation]] = defaultdict(list)
-    for one in found.order_by("pk").iterator(chunk_size=5000):
+    for one in found.order_by("pk").iterator(chunk_size=5000) if with_labels else ():
         if one.is_roi or one.annotation_type_id in types:
             labels[one.image_id].append(one)
     siblings: dict[int, list[ImageFile]] = defaultdict(list)

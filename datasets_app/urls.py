@@ -2,7 +2,22 @@
 
 from django.urls import path
 
-from datasets_app import views, views_export, views_files, views_import, views_review
+from datasets_app import (
+    views,
+    views_append,
+    views_export,
+    views_files,
+    views_import,
+    views_labels,
+    views_look,
+    views_merging,
+    views_meta,
+    views_review,
+    views_snapshot_acts,
+    views_snapshots,
+    views_split,
+    views_verbs,
+)
 
 app_name = "datasets"
 urlpatterns = [
@@ -14,12 +29,34 @@ urlpatterns = [
     path("import/<uuid:pk>/images/<int:number>/", views_files.preview_image, name="preview_image"),
     path("files/<int:image>/", views_files.original, name="file"),
     path("thumbs/<int:image>/", views_files.thumbnail, name="thumb"),
+    path("categories/<int:pk>/merge/", views_merging.category_merge, name="category_merge"),
+    path("snapshots/", views_snapshots.snapshot_list, name="snapshots"),
+    path("snapshots/compare/", views_snapshots.compare_choice, name="snapshots_compare"),
+    path("snapshots/<int:pk>/", views_snapshots.snapshot, name="snapshot"),
+    path("snapshots/<int:pk>/thumbs/<str:sha256>/", views_snapshots.snapshot_thumb, name="snapshot_thumb"),
+    path("snapshots/<int:pk>/files/<str:sha256>/", views_snapshots.snapshot_file, name="snapshot_file"),
+    path("snapshots/<int:pk>/<str:split>/<int:number>/", views_snapshots.snapshot_image, name="snapshot_image"),
+    path("snapshots/<int:pk>/compare/", views_snapshots.compare, name="snapshot_compare"),
+    path("snapshots/<int:pk>/export/", views_snapshot_acts.export, name="snapshot_export"),
+    path("snapshots/<int:pk>/export/<int:job>.zip", views_snapshot_acts.download, name="snapshot_download"),
+    path("snapshots/<int:pk>/restore/", views_snapshot_acts.restore, name="snapshot_restore"),
     path("<int:pk>/", views.detail, name="detail"),
     path("<int:pk>/edit/", views.edit, name="edit"),
     path("<int:pk>/delete/", views.delete, name="delete"),
+    path("<int:pk>/clone/", views_verbs.clone, name="clone"),
+    path("<int:pk>/freeze/", views_verbs.freeze, name="freeze"),
+    path("<int:pk>/lift/", views_verbs.lift, name="lift"),
+    path("<int:pk>/remove/", views_verbs.remove, name="remove"),
+    path("<int:pk>/append/", views_append.append, name="append"),
+    path("<int:pk>/split/", views_split.split, name="split"),
+    path("<int:pk>/meta/", views_meta.upload, name="meta"),
+    path("<int:pk>/meta/<uuid:table>/", views_meta.look, name="meta_look"),
+    path("<int:pk>/meta/<uuid:table>/discard/", views_meta.discard, name="meta_discard"),
     path("<int:pk>/export/", views_export.export, name="export"),
     path("<int:pk>/export/<int:job>.zip", views_export.download, name="export_download"),
+    path("<int:pk>/look/", views_look.look, name="look"),
     path("<int:pk>/images/<int:image>/", views.image_page, name="image"),
+    path("<int:pk>/images/<int:image>/labels/", views_labels.change, name="label_change"),
     path("<int:pk>/review/", views_review.review, name="review"),
     path("<int:pk>/review/undo/", views_review.undo, name="review_undo"),
     path("<int:pk>/review/<int:image>/", views_review.decide, name="review_decide"),

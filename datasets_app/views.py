@@ -6,9 +6,9 @@ from typing import Any
 
 from django import forms
 from django.contrib import messages
-from django.core.cache import cache
 from django.core.exceptions import ValidationError
-from django.db.models import Count, Exists, IntegerField, OuterRef, Q, QuerySet, Subquery, Sum
+from django.db import transaction
+from django.db.models import Count, Exists, IntegerField, OuterRef, Q, QuerySet, Subquery
 from django.db.models.functions import Coalesce
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import get_object_or_404, redirect, render
@@ -17,13 +17,15 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_GET, require_POST
 
-from datasets_app import deleting, overlays, problems, reviewing
-from datasets_app.models import Annotation, Blob, Dataset, Image, ImageFile, Split, labelled_field
+from datasets_app import changing, deleting, overlays, problems, reviewing, views_labels
+from datasets_app.changing import ChangeRefused
+from datasets_app.gallery import FILTERS, SIZES, Gallery, filtered_images
+from datasets_app.models import LABELLED, Annotation, Dataset, Image, Split, labelled_field
 from datasets_app.plan_checks import NAME_LENGTH
 from datasets_app.views_files import picture_url
 from projects_app.access import project_view
 from projects_app.listing import ordered, page_of
-from projects_app.models import AnnotationType, Project, Role, TrainingType
+from projects_app.models import Project, Role, TrainingType
 
 ORDERS = {
     "name": "name",
@@ -34,10 +36,7 @@ ORDERS = {
     "who": "created_by__username",
     "when": "created_at",
 }
-_RELATED = ("created_by", "project", "made_by__model", "made_by__project")
-_FACTS_KEPT = 3600  # seconds
-GALLERY_SIZES = (60, 120, 240)
-LABELLED = Q(labelled_cl=True) | Q(labelled_rc=True) | Q(labelled_od=True) | Q(labelled_seg=True)
+_RELATED = ("created_by", "project", "made_by__model", "made_by__project", "frozen_by", "cloned_from__project")
 
 
 class EditForm(forms.ModelForm):
@@ -95,8 +94,13 @@ def edit(request: HttpRequest, project: Project, pk: int) -> HttpResponseBase:
     if not form.is_valid():
         dataset.refresh_from_db()
         return render(request, "datasets/detail.html", _detail_context(request, dataset, form), status=422)
-    form.save(commit=False).save(update_fields=form.Meta.fields)  # its labels may change meanwhile
-    messages.success(request, _("Saved."))
+    try:
+        with transaction.atomic():
+            changing.hold(dataset)
+            form.save(commit=False).save(update_fields=form.Meta.fields)  # its labels may change meanwhile
+        messages.success(request, _("Saved."))
+    except ChangeRefused as error:
+        messages.error(request, str(error))
     return redirect(dataset)
 
 
@@ -114,6 +118,9 @@ def delete(request: HttpRequest, project: Project, pk: int) -> HttpResponseBase:
             _("It cannot be deleted, because it was used by: %(names)s. Delete these first.") % {"names": names},
         )
         return redirect(dataset)
+    except ChangeRefused as error:
+        messages.error(request, str(error))
+        return redirect(dataset)
     messages.success(
         request,
         _("Deleted “%(name)s”. %(size)s are free again.") % {"name": dataset.name, "size": filesizeformat(freed)},
@@ -127,20 +134,18 @@ def image_page(request: HttpRequest, project: Project, pk: int, image: int) -> H
     """One image with its labels, and the way to its neighbours among those that the filter shows."""
     dataset = _dataset(project, pk)
     shown = get_object_or_404(Image.objects.select_related("blob"), dataset=dataset, pk=image)
-    labels = overlays.label_rows(dataset)
-    among = _filtered_images(request, dataset, dataset.images.order_by("position", "pk"))
+    among = filtered_images(request, dataset, dataset.images.order_by("position", "pk"))
     before = Q(position__lt=shown.position) | Q(position=shown.position, pk__lt=shown.pk)
     after = Q(position__gt=shown.position) | Q(position=shown.position, pk__gt=shown.pk)
     context = {
         "dataset": dataset,
         "image": shown,
-        "tile": overlays.tiles([shown], labels, fine=True)[0],
+        **views_labels.panel(request, dataset, shown),
         "picture_url": picture_url(project, shown),
         "previous": among.filter(before).order_by("-position", "-pk").values_list("pk", flat=True).first(),
         "next": among.filter(after).values_list("pk", flat=True).first(),
         "number": among.filter(before).count() + 1,
         "count": among.count(),
-        "labelled_for": [kind.label for kind in TrainingType if getattr(shown, labelled_field(kind))],
         "siblings": shown.siblings.all(),
     }
     return render(request, "datasets/image.html", context)
@@ -188,75 +193,24 @@ def _add_training_types(datasets: list[Dataset]) -> None:
 
 def _detail_context(request: HttpRequest, dataset: Dataset, form: EditForm) -> dict[str, Any]:
     labels = overlays.label_rows(dataset)
-    images = dataset.images.order_by("position", "pk")
-    page = page_of(request, _filtered_images(request, dataset, images), GALLERY_SIZES)
+    gallery = Gallery(dataset)
+    may_edit = dataset.project.allows(request.user, Role.LABELLER)  # type: ignore[arg-type]
+    page = gallery.page(request)
     return {
         "dataset": dataset,
         "form": form,
         "labels": labels,
+        "most_labels": max((row.count for row in labels), default=0),
         "page": page,
         "tiles": overlays.tiles(page, labels),
-        **_facts(dataset),
+        **gallery.facts,
+        "labelled_types": [(TrainingType(kind).label, count) for kind, count in gallery.facts["by_type"].items()],
         "problems": [(problems.sentence(code), count) for code, count in dataset.problems.items()],
         "dependants": deleting.dependants(dataset),
-        "review": reviewing.progress(dataset),
-        "filtered": any(request.GET.get(key) for key in ("q", "label", "labelled")),
-        "gallery_sizes": ",".join(map(str, GALLERY_SIZES)),
-        "may_edit": dataset.project.allows(request.user, Role.LABELLER),  # type: ignore[arg-type]
+        "review": reviewing.Progress(gallery.image_count - gallery.facts["unreviewed_count"], gallery.image_count),
+        "filtered": any(request.GET.get(key) for key in FILTERS),
+        "gallery_sizes": ",".join(map(str, SIZES)),
+        "may_edit": may_edit,
+        "may_change": may_edit and not dataset.frozen_at,
+        "may_lift": dataset.project.allows(request.user, Role.MANAGER),  # type: ignore[arg-type]
     }
-
-
-def _facts(dataset: Dataset) -> dict[str, Any]:
-    """What takes a look at every image; kept as long as neither images nor labels change."""
-    made = dataset.created_at.timestamp()
-    key = f"dataset-facts-{dataset.pk}-{made}-{dataset.label_version}-{dataset.images.count()}"
-    if (kept := cache.get(key)) is None:
-        kept = _count_facts(dataset)
-        cache.set(key, kept, _FACTS_KEPT)
-    labelled = [(TrainingType(kind).label, count) for kind, count in kept["by_type"].items() if count]
-    return {name: kept[name] for name in ("image_count", "unlabelled_count", "siblings", "size")} | {
-        "labelled_types": labelled
-    }
-
-
-def _count_facts(dataset: Dataset) -> dict[str, Any]:
-    by_type = {kind: Count("pk", filter=Q(**{labelled_field(kind): True})) for kind in TrainingType.values}
-    images = dataset.images.order_by()
-    counts = images.aggregate(all=Count("pk"), labelled=Count("pk", filter=LABELLED), **by_type)
-    siblings = ImageFile.objects.filter(image__dataset=dataset).values("suffix").annotate(n=Count("pk"))
-    return {
-        "image_count": counts["all"],
-        "unlabelled_count": counts["all"] - counts["labelled"],
-        "by_type": {kind: counts[kind] for kind in by_type},
-        "siblings": list(siblings.order_by("suffix")),
-        "size": _size(dataset),
-    }
-
-
-def _size(dataset: Dataset) -> int:
-    """Bytes of its files, each once."""
-    first = Image.objects.filter(dataset=dataset).order_by().values("blob")
-    others = ImageFile.objects.filter(image__dataset=dataset).order_by().values("blob")
-    total: int | None = Blob.objects.filter(Q(pk__in=first) | Q(pk__in=others)).aggregate(Sum("size"))["size__sum"]
-    return total or 0
-
-
-def _filtered_images(request: HttpRequest, dataset: Dataset, images: QuerySet[Image]) -> QuerySet[Image]:
-    """By name, by label (`TYPE`, `TYPE:category`, `TYPE:true`), and by whether somebody labelled it."""
-    if text := request.GET.get("q", "").strip():
-        images = images.filter(name__icontains=text)
-    if labelled := request.GET.get("labelled", ""):
-        if labelled == "generated":
-            images = images.filter(needs_review=True)
-        else:
-            images = images.filter(LABELLED) if labelled == "yes" else images.exclude(LABELLED)
-    if label := request.GET.get("label", ""):
-        kind, _colon, answer = label.partition(":")
-        types = list(AnnotationType.objects.filter(project=dataset.project, code=kind).values_list("pk", flat=True))
-        found = Annotation.objects.filter(image__dataset=dataset, annotation_type__in=types, is_roi=False)
-        if answer:
-            verdicts = {"true": True, "false": False}
-            is_category = Q(category__code=answer)
-            found = found.filter(is_category | Q(verdict=verdicts[answer]) if answer in verdicts else is_category)
-        images = images.filter(pk__in=found.values("image"))
-    return images

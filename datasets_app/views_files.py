@@ -24,7 +24,7 @@ SHOWN = frozenset({"image/png", "image/jpeg", "image/bmp", "image/webp"})  # wha
 def original(request: HttpRequest, project: Project, image: int) -> HttpResponseBase:
     """The file as it came."""
     blob = _image(project, image).blob
-    return _picture(request, blob.path, blob.content_type, blob.sha256)
+    return picture(request, blob.path, blob.content_type, blob.sha256)
 
 
 @require_GET
@@ -35,8 +35,8 @@ def thumbnail(request: HttpRequest, project: Project, image: int) -> HttpRespons
     side = LARGE if request.GET.get("large") else THUMBNAIL
     path = thumbnail_path(blob.sha256, side)
     if not path.exists():
-        _make(blob.path, path, side)
-    return _picture(request, path, "image/jpeg", f"{blob.sha256}-{side}")
+        make_small(blob.path, path, side)
+    return picture(request, path, "image/jpeg", f"{blob.sha256}-{side}")
 
 
 @require_GET
@@ -49,8 +49,8 @@ def preview_image(request: HttpRequest, project: Project, pk: str, number: int) 
         raise Http404
     path = draft.folder / "thumbs" / f"{number}.jpg"
     if not path.exists():
-        _make(source_of(draft).image_path(shown[number]["path"]), path, THUMBNAIL)
-    return _picture(request, path, "image/jpeg", f"{draft.pk}-{number}")
+        make_small(source_of(draft).image_path(shown[number]["path"]), path, THUMBNAIL)
+    return picture(request, path, "image/jpeg", f"{draft.pk}-{number}")
 
 
 def picture_url(project: Project, image: Image) -> str:
@@ -64,14 +64,15 @@ def _image(project: Project, pk: int) -> Image:
     return get_object_or_404(Image.objects.select_related("blob"), dataset__project=project, pk=pk)
 
 
-def _make(source: Path, target: Path, side: int) -> None:
+def make_small(source: Path, target: Path, side: int) -> None:
+    """Raises Http404 where the picture is gone or none."""
     try:
         make_thumbnail(source, target, side)
     except (BadPicture, OSError) as error:
         raise Http404 from error
 
 
-def _picture(request: HttpRequest, path: Path, content_type: str, tag: str) -> HttpResponseBase:
+def picture(request: HttpRequest, path: Path, content_type: str, tag: str) -> HttpResponseBase:
     """The bytes behind an address never change, so a browser need not ask again; but they are for its user only."""
     headers = {"ETag": f'"{tag}"', "Cache-Control": "private, max-age=31536000, immutable"}
     if request.headers.get("If-None-Match") == headers["ETag"]:

@@ -10,10 +10,12 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST
 
-from datasets_app import drafts, forms, overlays, plans, problems
+from datasets_app import drafts, forms, joining, overlays, plans, problems
+from datasets_app.appending import Choices
 from datasets_app.formats import FORMATS
-from datasets_app.models import ImportDraft
+from datasets_app.models import Dataset, ImportDraft
 from datasets_app.plans import ImportRefused, Plan
+from projects_app import listing, uploads
 from projects_app.access import project_view
 from projects_app.models import AnnotationType, ModelType, Project, Role, TrainingType, User
 
@@ -22,24 +24,28 @@ from projects_app.models import AnnotationType, ModelType, Project, Role, Traini
 @project_view(Role.LABELLER)
 def upload(request: HttpRequest, project: Project) -> HttpResponseBase:
     """Receive an archive and read it; on to the preview."""
-    form = forms.UploadForm(request.POST or None, request.FILES or None)
+    into = _target(request, project)
+    form = forms.UploadForm(request.POST or None, request.FILES or None, into=into)
+    uploads.owned(form, project, cast(User, request.user))
     if request.method == "POST" and form.is_valid():
         try:
             draft = drafts.receive(
                 project,
                 cast(User, request.user),
-                form.cleaned_data["name"],
+                form.cleaned_data.get("name", ""),
                 form.options(),
                 form.cleaned_data["images"],
                 form.upload("annotations"),
                 form.upload("split_file"),
                 form.upload("meta_file"),
+                into,
             )
+            uploads.done(form.cleaned_data["images"], form.upload("annotations"))
             return redirect("datasets:preview", project.code, draft.pk)
         except ImportRefused as error:
             form.refuse(error)
     waiting = ImportDraft.objects.filter(project=project, created_by=cast(User, request.user))
-    context = {"form": form, "waiting": waiting}
+    context = {"form": form, "waiting": waiting, "into": into}
     return render(request, "datasets/import.html", context, status=422 if form.errors else 200)
 
 
@@ -56,11 +62,12 @@ def preview(request: HttpRequest, project: Project, pk: str) -> HttpResponseBase
     plan, faults = drafts.plan_of(draft), {}
     if request.method == "POST":
         plan = forms.changed_plan(plan, request.POST)
+        joining.choose(draft, Choices.from_json(request.POST.dict()))
         try:
             return redirect(drafts.start(draft, plan, cast(User, request.user)))
         except ImportRefused as error:
             faults = forms.faults_by_field(error.faults)
-    context = _preview_context(draft, plan, faults)
+    context = _preview_context(draft, plan, faults) | joining.context(draft, drafts.source_of(draft))
     return render(request, "datasets/preview.html", context, status=422 if faults else 200)
 
 
@@ -90,6 +97,13 @@ def discard(request: HttpRequest, project: Project, pk: str) -> HttpResponseBase
     drafts.discard(draft)
     messages.success(request, _("The upload “%(name)s” was discarded.") % {"name": draft.name})
     return redirect("datasets:list", project.code)
+
+
+def _target(request: HttpRequest, project: Project) -> Dataset | None:
+    """The dataset that the address names (`?into=`), for an upload that joins it."""
+    if "into" not in request.GET:
+        return None
+    return get_object_or_404(Dataset, project=project, pk=listing.chosen(request, "into"))
 
 
 def _draft(project: Project, pk: str) -> ImportDraft | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, cast
 
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
@@ -13,11 +13,12 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_POST
 
 from datasets_app import overlays, reviewing
+from datasets_app.changing import ChangeRefused
 from datasets_app.models import Annotation, Dataset, Image
 from datasets_app.views_files import picture_url
 from projects_app import listing
 from projects_app.access import project_view
-from projects_app.models import Project, Role
+from projects_app.models import Project, Role, User
 
 UNDO = "review-undo"  # in the session: the image that was decided last, and the labels it had
 
@@ -87,9 +88,12 @@ def decide(request: HttpRequest, project: Project, pk: int, image: int) -> HttpR
     after = list(reviewing.waiting(dataset).values_list("pk", flat=True))
     following = after[after.index(found.pk) + 1 :] if found.pk in after else []
     try:
-        before = reviewing.decide(found, _decisions(request, found))
+        before = reviewing.decide(found, _decisions(request, found), cast(User, request.user))
     except reviewing.Reviewed:
         messages.info(request, _("Somebody has reviewed “%(name)s” already.") % {"name": found.name})
+    except ChangeRefused as error:
+        messages.error(request, str(error))
+        return redirect(dataset)
     except ValueError:
         messages.error(request, _("That is no class of this label. Choose one of the list."))
         return redirect(f"{_address(project, dataset)}?image={found.pk}")
@@ -108,7 +112,11 @@ def undo(request: HttpRequest, project: Project, pk: int) -> HttpResponseBase:
         messages.info(request, _("There is nothing to take back."))
         return redirect(_address(project, dataset))
     image = get_object_or_404(Image, dataset=dataset, pk=kept["image"])
-    reviewing.undo(image, kept["labels"])
+    try:
+        reviewing.undo(image, kept["labels"], cast(User, request.user))
+    except ChangeRefused as error:
+        messages.error(request, str(error))
+        return redirect(dataset)
     return redirect(f"{_address(project, dataset)}?image={image.pk}")
 
 

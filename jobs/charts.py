@@ -12,7 +12,7 @@ from django.db.models import Sum
 
 from jobs.curves import storing, thinning
 from jobs.curves.thinning import Window
-from jobs.metric_models import IngestCursor, MetricCurve, MetricPoint
+from jobs.metric_models import METRICS, IngestCursor, MetricCurve, MetricPoint
 from jobs.models import Job
 
 POINTS = 1000  # of one curve in one answer
@@ -101,7 +101,7 @@ def since(job: Job, cursor: int, judged: Judging | None = None) -> dict[str, Any
 
 def generations(*jobs: Job) -> dict[int, int]:
     """By job a number that rises whenever a metrics file of it was replaced."""
-    files = IngestCursor.objects.filter(job__in=jobs, file__startswith="metrics/").order_by()
+    files = IngestCursor.objects.filter(job__in=jobs, file__startswith=METRICS).order_by()
     found = dict(files.values_list("job").annotate(Sum("generation")))
     return {job.pk: (found.get(job.pk, 0) + job.resumes) % 2**12 for job in jobs}
 

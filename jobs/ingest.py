@@ -20,14 +20,16 @@ from django.db import transaction
 from jobs import clock, logmetrics, runfolder
 from jobs.curves import storing, thinning
 from jobs.curves.storing import Row
-from jobs.metric_models import NAME_LIMIT
+from jobs.metric_models import METRICS, NAME_LIMIT, WHOLE
 from jobs.models import IngestCursor, Job, MetricCurve, storable
 from kernels_app.contract import metrics, results, status
 
 LOG = "log"  # the cursor of the log
 CHUNK = 512 * 1024  # bytes read at a time
 AT_ONCE = 64_000  # points stored in one transaction, roughly: six bytes may be a row of 64 curves
+BLOCK = 1024  # bytes; past `WHOLE` the row counts that lies across the end of one: about one row of each
 LINE_LIMIT = 256 * 1024  # bytes; what is longer than this without an end is no line
+OWN = len(results.METRICS.parts)  # folders above a metrics file that the kernel makes
 FILE_LIMIT = 100  # metrics files looked at
 BUDGET = 2.0  # seconds of one step: whoever reads has other things to do, as to renew the lease
 NO_FILE = -1  # the inode of none: whatever is there by that name is another file
@@ -62,7 +64,7 @@ class Ingest:
         whole = self._each_chunk("status", self._status, final, self._read_status, began, now)
         for name, path in files.items():
             if len(name) <= NAME_LIMIT:
-                whole &= self._each_chunk(f"metrics/{name}", path, final, self._read_metrics, began, now)
+                whole &= self._each_chunk(METRICS + name, path, final, self._read_metrics, began, now)
         if self._patterns:
             whole &= self._each_chunk(LOG, self._log, final, self._read_log, began, now)
         if whole:
@@ -95,11 +97,14 @@ class Ingest:
             if not used and not replaced:
                 return True
             forget = self._forgetter(cursor) if replaced else None
+            cursor.offset = start
             since = max(self._looked, self._read_up_to.get(name, 0.0))
             until = since + (now - since) * used / max(1, size - start)
             store = read(cursor, lines, (since, until))
             with transaction.atomic():
                 self._guard()
+                if not self._is_where(known, name):
+                    continue
                 if forget:
                     forget()
                 cursor.inode, cursor.offset = inode, start + used
@@ -113,12 +118,26 @@ class Ingest:
             if time.monotonic() - began > BUDGET:
                 return False
 
+    def _is_where(self, known: IngestCursor | None, name: str) -> bool:
+        """Whether the database has the cursor where this reader left it. It has moved where the answer to a commit was
+        lost: then what was read is stored already."""
+        there = IngestCursor.objects.filter(job=self._job, file=name).first()
+        place = (there.inode, there.offset, there.generation) if there else None
+        if place == ((known.inode, known.offset, known.generation) if known else None):
+            return True
+        if there:
+            self._cursors[name] = there
+        else:
+            self._cursors.pop(name, None)
+        self._job.refresh_from_db(fields=["bad_lines"])
+        return False
+
     def _forgetter(self, cursor: IngestCursor) -> Callable[[], None]:
         """The file was cut or replaced: its rows are read anew, but keep the times that they had."""
         cursor.columns, cursor.generation, cursor.bad_rows = [], cursor.generation + 1, 0
         if cursor.file == LOG:
             return self._forget_log
-        if not cursor.file.startswith("metrics/"):
+        if not cursor.file.startswith(METRICS):
             return lambda: None
         chart = _chart(cursor)
         longest = MetricCurve.objects.filter(job=self._job, chart=chart).order_by("-known").first()
@@ -134,7 +153,12 @@ class Ingest:
 
     def _read_metrics(self, cursor: IngestCursor, lines: list[bytes], span: Span) -> Store:
         found: list[tuple[float, list[float | None]]] = []
-        for line in (raw.decode("utf-8", "replace").strip() for raw in lines):
+        end = cursor.offset
+        for raw in lines:
+            begin, end = end, end + len(raw) + 1
+            if begin > WHOLE and begin // BLOCK == end // BLOCK:
+                continue
+            line = raw.decode("utf-8", "replace").strip()
             if not line:
                 continue
             if not cursor.columns:
@@ -232,7 +256,7 @@ def _read(path: Path, cursor: IngestCursor) -> tuple[int, int, bytes, int, bool]
     None where there is no such regular file: a pipe or a link by that name is not followed, and never waited for.
     """
     try:
-        fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC)
+        fd = _open(path)
     except OSError:
         return None
     with os.fdopen(fd, "rb") as file:
@@ -243,6 +267,23 @@ def _read(path: Path, cursor: IngestCursor) -> tuple[int, int, bytes, int, bool]
         start = 0 if replaced else cursor.offset
         file.seek(start)
         return found.st_ino, start, file.read(CHUNK), found.st_size, replaced
+
+
+def _open(path: Path) -> int:
+    """For reading. Neither a file nor a folder that is the kernel's to make may be a link: it could lead to other runs.
+    Raises OSError."""
+    own = OWN if path.parent.parts[-OWN:] == results.METRICS.parts else 0
+    fd = os.open(path.parents[own], os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    for part in path.parts[-own - 1 : -1]:
+        try:
+            below = os.open(part, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=fd)
+        finally:
+            os.close(fd)
+        fd = below
+    try:
+        return os.open(path.name, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=fd)
+    finally:
+        os.close(fd)
 
 
 def _columns(line: str) -> list[str]:

@@ -34,7 +34,10 @@ class Launch:
     """What a launcher starts. `folder`: the run folder; `output`: the `model_write_path` that the ingest watches.
 
     `readable`: what it reads beside its run folder; `gpus`: the device files that it may open, and the names of its
-    GPUs that hold wherever it sees no others. For a launcher that encloses it.
+    GPUs that hold wherever it sees no others; `to_broker`: it has to reach the broker, and nothing else. For a
+    launcher that encloses it.
+
+    `image`: of a kernel that is a container; `argv` is then what comes after the image's own command, mostly nothing.
     """
 
     argv: list[str]
@@ -44,6 +47,8 @@ class Launch:
     project_key: str = field(repr=False)
     readable: tuple[Path, ...] = ()
     gpus: tuple[tuple[str, ...], tuple[str, ...]] = ((), ())
+    image: str = ""
+    to_broker: bool = False
 
 
 @dataclass(frozen=True)

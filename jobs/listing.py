@@ -19,6 +19,8 @@ KINDS = {
     "import_model": _("Model import"),
     "import_kernel": _("Kernel import"),
     "export_dataset": _("Dataset export"),
+    "export_snapshot": _("Snapshot export"),
+    "restore_snapshot": _("Snapshot restoration"),
     "export_model": _("Model export"),
 }
 # what the filter offers: a key of the address, its words

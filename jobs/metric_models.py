@@ -8,6 +8,7 @@ from __future__ import annotations
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
+METRICS = "metrics/"  # what the file of a cursor begins with that is one of metrics
 NAME_LIMIT = 100  # characters of a chart's or a curve's name
 
 
@@ -111,6 +112,9 @@ class MetricBucket(models.Model):
         return f"{self.curve_id}, level {self.level}: {self.number}"
 
 
+WHOLE = 32 * 1024 * 1024  # bytes of a metrics file of which every row is kept
+
+
 class IngestCursor(models.Model):
     """How far a file of a run has been read; moved in the transaction that stores what was read.
 
@@ -131,3 +135,13 @@ class IngestCursor(models.Model):
 
     def __str__(self) -> str:
         return f"{self.file}@{self.offset}"
+
+    @property
+    def is_thinned(self) -> bool:
+        """Whether not every row of a metrics file became a point, as it is so large."""
+        return self.file.startswith(METRICS) and self.offset > WHOLE
+
+    @property
+    def name(self) -> str:
+        """Of the metrics file, as its graph is called after it."""
+        return self.file.removeprefix(METRICS)

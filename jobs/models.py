@@ -19,6 +19,7 @@ from django.utils.translation import gettext_lazy as _
 from django_q.tasks import async_task
 
 from jobs import clock, kinds, outbox, said
+from jobs.metric_models import METRICS
 from jobs.metric_models import IngestCursor as IngestCursor  # "as": whoever imports models finds them all here
 from jobs.metric_models import MetricBucket as MetricBucket
 from jobs.metric_models import MetricCurve as MetricCurve
@@ -180,6 +181,11 @@ class Job(models.Model):
         """Name and address of the page that this job is about."""
         kind = kinds.find(self.kind)
         return kind.subject(self) if kind else None
+
+    @property
+    def half_read(self) -> list[IngestCursor]:
+        """The metrics files of which not every row is a point: rows that nobody can read, or far too many."""
+        return [one for one in self.cursors.filter(file__startswith=METRICS) if one.bad_rows or one.is_thinned]
 
     def earlier(self) -> list[Job]:
         """The jobs that it goes on from, the last one first."""

@@ -9,7 +9,9 @@ from __future__ import annotations
 import json
 import logging
 import signal
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from django.conf import settings
 from django.db import transaction
@@ -18,7 +20,7 @@ from django.utils.translation import gettext_noop as _
 
 from jobs import clock, diagnosis, dispatch, hosts, launchers, locks, outcome, runfolder
 from jobs.enclosure import processes
-from jobs.launchers import shim
+from jobs.launchers import local, shim
 from jobs.models import HELD, Host, Job, State
 from jobs.said import Said
 from jobs.watching import Watch
@@ -150,6 +152,10 @@ def sweep(host: Host) -> None:
         log.warning("the kernel in %s is nobody's any more: ending it", folder.name)
         if handle := launchers.of(None).find(folder):
             launchers.of(handle).kill(handle)
+    for folder in _unwatched_here():
+        if is_stale(folder) and local.end_unwatched(folder):
+            log.warning("the container of %s is nobody's any more: ending it", folder.name)
+            left.append(folder)
     if not left and host.is_stale:
         Host.objects.filter(pk=host.pk).update(is_stale=False)
         host.is_stale = False
@@ -164,13 +170,23 @@ def is_stale(folder: Path) -> bool:
 
 def _kernels_here() -> list[Path]:
     """Run folders in which a kernel lives that this host started."""
-    folders = [path.parent for path in (settings.TRAINPORTAL_HOME / "runs").glob(f"*/{shim.ORDER}")]
-    return [folder for folder in folders if locks.is_held(folder / shim.LOCK) and _is_of_here(folder)]
+    return [folder for folder, _order in _started_here() if locks.is_held(folder / shim.LOCK)]
 
 
-def _is_of_here(folder: Path) -> bool:
-    try:
-        order = json.loads((folder / shim.ORDER).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return False
-    return bool(order.get("host") == hosts.name())
+def _unwatched_here() -> list[Path]:
+    """Run folders whose container may go on, though whoever watched it is gone and nobody knows its end."""
+    return [
+        folder
+        for folder, order in _started_here()
+        if order.get("container") and not locks.is_held(folder / shim.LOCK) and not (folder / shim.EXIT).exists()
+    ]
+
+
+def _started_here() -> Iterator[tuple[Path, dict[str, Any]]]:
+    for path in (settings.TRAINPORTAL_HOME / "runs").glob(f"*/{shim.ORDER}"):
+        try:
+            order = json.loads(path.read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            continue
+        if order.get("host") == hosts.name():
+            yield path.parent, order

@@ -10,6 +10,7 @@ import json
 import logging
 import os
 import time
+from collections.abc import Sequence
 from datetime import datetime
 from functools import partial
 from pathlib import Path
@@ -19,7 +20,21 @@ from django.conf import settings
 from django.utils import translation
 from django.utils.translation import gettext_noop as _
 
-from jobs import clock, diagnosis, functions, hosts, ingest, kinds, launchers, limits, locks, outcome, reaper, runfolder
+from jobs import (
+    bridge,
+    clock,
+    diagnosis,
+    functions,
+    hosts,
+    ingest,
+    kinds,
+    launchers,
+    limits,
+    locks,
+    outcome,
+    reaper,
+    runfolder,
+)
 from jobs.enclosure import processes
 from jobs.kinds import Cancelled, JobError, Launch, ProgramKind
 from jobs.launchers.errors import LaunchFailed, Lost
@@ -139,17 +154,21 @@ class Supervisor:
         reader = ingest.Ingest(self.job, self.folder, self.output, self._guard)
         guard = limits.Guard(self.limits, self.folder, lambda: launcher.age(handle))
         asked: float | None = None
-        while True:
-            code = launcher.poll(handle)
-            unread = patiently(lambda: reader.step(final=code is not None))  # noqa: B023 (called at once)
-            cancel = patiently(self._renew)
-            if code is not None and not unread:
-                break
-            if code is None:
-                self._mind(cancel is not None, guard)
-                asked = self._press(asked)
-            if not unread:
-                time.sleep(settings.JOB_POLL)
+        cancel: datetime | None = None
+        with bridge.listening(self.folder) as post:
+            while True:
+                code = launcher.poll(handle)
+                is_last = code is not None and post.is_read(hurry=cancel is not None)
+                unread = patiently(lambda: reader.step(final=is_last))  # noqa: B023 (called at once)
+                cancel = patiently(self._renew)
+                self._remark_all(post.remarks())
+                if is_last and not unread:
+                    break
+                if code is None:
+                    self._mind(cancel is not None, guard)
+                    asked = self._press(asked)
+                if not unread:
+                    time.sleep(settings.JOB_POLL)
         ended, why = (State.RUNNING, State.STOPPING), outcome.ending(code)
         facts: dict[str, Any] = {"exit_code": code, "peak_memory": self._peak_memory(launcher.peak_memory(handle))}
         patiently(lambda: self.job.move(ended, State.FINALIZING, epoch=self.epoch, who="runner", why=why, **facts))
@@ -165,8 +184,7 @@ class Supervisor:
         if is_cancelled:
             patiently(lambda: self._stopping(Stop.CANCEL, "cancel asked", who=self._who_cancelled()))
             return
-        for remark in guard.remarks():
-            patiently(lambda: self._remark(remark))  # noqa: B023 (called at once)
+        self._remark_all(guard.remarks())
         if reached := guard.reached():
             patiently(lambda: self._stopping(reached.reason, reached.text, message=reached.text))
 
@@ -194,6 +212,10 @@ class Supervisor:
 
     def _who_cancelled(self) -> str:
         return Job.objects.values_list("cancel_requested_by__username", flat=True).get(pk=self.job.pk) or ""
+
+    def _remark_all(self, texts: Sequence[str]) -> None:
+        for text in texts:
+            patiently(lambda: self._remark(text))  # noqa: B023 (called at once)
 
     def _remark(self, text: str) -> None:
         """Once: a runner that took over need not say again what the last one said."""
@@ -229,6 +251,11 @@ class Supervisor:
     def _lost(self, why: str) -> None:
         """The kernel is gone and left no exit code: its own *done* counts, else it starts again from its checkpoint."""
         reader = ingest.Ingest(self.job, self.folder, self.output, self._guard)
+        with bridge.listening(self.folder) as post:
+            while not post.is_read():
+                patiently(self._renew)
+                time.sleep(settings.JOB_POLL)
+            self._remark_all(post.remarks())
         while patiently(lambda: reader.step(final=True)):
             patiently(self._renew)
         patiently(self.job.refresh_from_db)
@@ -269,6 +296,7 @@ class Supervisor:
         patiently(
             lambda: self.job.move(HELD, state, epoch=self.epoch, who="runner", why=message, message=message, **fields)
         )
+        bridge.close(self.folder)
 
     def _guard(self) -> None:
         """Inside a transaction: the row is ours, and stays so until the commit; so many rows may take their time."""

@@ -12,19 +12,18 @@ import os
 import platform
 import re
 import shutil
-import signal
-import subprocess
 import sys
 import time
 import venv
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, suppress
 from importlib import metadata
 from pathlib import Path
 
 from django.conf import settings
 from django.utils.translation import gettext as _
 
+from kernels_app import outside
 from kernels_app.badkernel import BadKernel, bytes_of
 
 REQUIREMENTS = "requirements.txt"
@@ -32,6 +31,7 @@ PINNED = ("torch", "torchvision")  # as the portal has them: another torch would
 READY = "ready"  # a file in an environment that is complete
 MINUTES = 30
 LOOK = 0.2  # seconds
+UNUSED = 24 * 3600.0  # seconds since the last start with it: a trial without a row in the database is longer over
 LONGEST, LARGEST = 500, 64 * 1024  # characters of a line, bytes of the file
 _CLAUSE = r"(?:===|==|~=|!=|<=|>=|<|>)\s*[A-Za-z0-9.*+!_-]+\s*"
 # Each place has one way to go on, so that no line takes long. pip would put what a $ names into the marker.
@@ -86,13 +86,74 @@ def log_of(folder: Path) -> Path:
 def ensure(kernel: Path, tick: Tick = lambda: None, say: Say = lambda text: None) -> Path | None:
     """Build the environment of a kernel where it is not there yet. Raises BadKernel with the end of pip's log."""
     folder = folder_of(kernel)
-    if folder is None or (folder / READY).exists():
+    if folder is None or _is_ready(folder):
         return folder
     with _alone(folder, tick):
-        if not (folder / READY).exists():
+        if not _is_ready(folder):
             say(f"building an environment for {', '.join(asked_for(kernel))}")
             _build(folder, asked_for(kernel), tick, say)
     return folder
+
+
+def sweep(needed: Callable[[], Iterable[Path]]) -> list[Path]:
+    """Remove environments that no kernel asks for whose folder is `needed`, and that nobody has used for a while.
+
+    Told apart by what was installed, since hosts with another Python have environments of their own for it.
+    """
+    removed = []
+    for folder in sorted(path for path in _home().glob("*") if path.is_dir()):
+        with suppress(_Busy), _alone(folder, _leave):
+            asked = {tuple(sorted(_asked(kernel))) for kernel in needed()} - {()}
+            if _wanted(folder) not in asked and _retired(folder):
+                shutil.rmtree(folder, ignore_errors=True)
+                log_of(folder).unlink(missing_ok=True)
+                removed.append(folder)
+    return removed
+
+
+class _Busy(Exception):
+    """Somebody builds it."""
+
+
+def _leave() -> None:
+    raise _Busy
+
+
+def _is_ready(folder: Path) -> bool:
+    """Whether it is complete; and a sign that somebody needs it now."""
+    try:
+        os.utime(folder / READY)
+    except OSError:
+        return False
+    return True
+
+
+def _retired(folder: Path) -> bool:
+    """Take the sign that it is complete away, so that nobody begins to use it; False where somebody just has."""
+    ready, aside = folder / READY, folder / f".{READY}"
+    try:
+        ready.rename(aside)
+    except FileNotFoundError:  # of a build, or of a removal, that was cut off
+        return folder.stat().st_mtime < time.time() - UNUSED
+    if aside.stat().st_mtime < time.time() - UNUSED:
+        return True
+    aside.rename(ready)
+    return False
+
+
+def _wanted(folder: Path) -> tuple[str, ...]:
+    """What was installed into it."""
+    try:
+        return tuple(sorted((folder / REQUIREMENTS).read_text(encoding="utf-8").splitlines()))
+    except OSError:
+        return ()
+
+
+def _asked(kernel: Path) -> list[str]:
+    try:
+        return asked_for(kernel)
+    except BadKernel:
+        return []
 
 
 def _build(folder: Path, wanted: list[str], tick: Tick, say: Say) -> None:
@@ -116,22 +177,10 @@ def _build(folder: Path, wanted: list[str], tick: Tick, say: Say) -> None:
 
 
 def _run(argv: list[str], log: Path, tick: Tick) -> int:
-    until = time.monotonic() + 60 * MINUTES
-    with log.open("wb") as out:
-        process = subprocess.Popen(
-            argv, stdin=subprocess.DEVNULL, stdout=out, stderr=out, env=_environment(), start_new_session=True
-        )
-        try:
-            while process.poll() is None:
-                tick()
-                if time.monotonic() > until:
-                    raise BadKernel(_("Installing the packages took longer than %(n)d minutes.") % {"n": MINUTES})
-                time.sleep(LOOK)
-        finally:
-            if process.poll() is None:
-                os.killpg(process.pid, signal.SIGKILL)
-                process.wait()
-    return process.returncode
+    code = outside.run(argv, log, _environment(), tick, minutes=MINUTES)
+    if code is None:
+        raise BadKernel(_("Installing the packages took longer than %(n)d minutes.") % {"n": MINUTES})
+    return code
 
 
 def _environment() -> dict[str, str]:

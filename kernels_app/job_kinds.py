@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from jobs import kinds
+from jobs import bridge, chores, kinds
 from jobs.kinds import Progress
-from jobs.models import Job
+from jobs.models import HELD, Job
 from kernels_app.imports import IMPORT
 
 
@@ -28,3 +28,8 @@ class ImportKernel:
 
 def register() -> None:
     kinds.register(ImportKernel())
+    chores.register("queues of lost runs", _sweep_broker)
+
+
+def _sweep_broker() -> None:
+    bridge.sweep(lambda: set(Job.objects.filter(state__in=HELD).values_list("pk", flat=True)))

@@ -16,6 +16,7 @@ from kernels_app import environments
 
 USUAL = "python train.py"
 CONFIG = "{config}"  # in a command: where the path of training.json goes; else it comes last
+IN_CONTAINER = ("LANG", "TZ", "TMPDIR", "OMP_NUM_THREADS", "PYTHONUNBUFFERED")  # the rest is the image's own
 PARTS = {"config": "training.json", "output": "out", "temporary": "tmp"}  # of a run folder
 
 
@@ -34,6 +35,11 @@ def _read(text: str) -> dict[str, Any]:
         return {}
 
 
+def reports_over_broker(folder: Path) -> bool:
+    """Whether its kernel.toml has a [broker], as that of a kernel of the original system does."""
+    return "broker" in about(folder)
+
+
 def is_whole(folder: Path) -> bool:
     """Whether the file that is started is there."""
     return program(folder) is not None
@@ -42,6 +48,12 @@ def is_whole(folder: Path) -> bool:
 def starts_one_of(names: Iterable[str], text: bytes) -> bool:
     """The same for a package that is not unpacked: the names of its files, and its kernel.toml."""
     return not set(_split(_read(text.decode("utf-8-sig", "replace")))).isdisjoint(names)
+
+
+def is_contained(text: bytes) -> bool:
+    """Whether a kernel.toml says that it runs in a container."""
+    said = _read(text.decode("utf-8-sig", "replace"))
+    return said.get("runs_in") == "container" or said.get("type") == "base"
 
 
 def program(folder: Path) -> Path | None:
@@ -62,9 +74,19 @@ def argv(folder: Path, config: Path, *, ranks: int = 1) -> list[str]:
 
 
 def launch(
-    kernel: Path, run: Path, *, key: str, devices: Sequence[int] = (), ranks: int = 1, readable: Sequence[Path] = ()
+    kernel: Path,
+    run: Path,
+    *,
+    key: str,
+    devices: Sequence[int] = (),
+    ranks: int = 1,
+    readable: Sequence[Path] = (),
+    image: str = "",
 ) -> Launch:
-    """A process kernel in the run folder `run`. `devices`: the leased ones; `readable`: what else it reads."""
+    """A kernel in the run folder `run`. `devices`: the leased ones; `readable`: what else it reads; `image`: of a
+    container."""
+    if image:
+        return _contained(kernel, run, image, key=key, devices=devices, readable=readable)
     config, temporary = run / PARTS["config"], run / PARTS["temporary"]
     environment = hosts.environment(list(devices), temporary)
     environment["TRAINING_CONFIG"] = str(config)
@@ -81,6 +103,29 @@ def launch(
         project_key=key,
         readable=(kernel, *readable, *([Path(weights)] if weights else []), *([own] if own else [])),
         gpus=hosts.gpu_files(list(devices)),
+        to_broker=reports_over_broker(kernel),
+    )
+
+
+def _contained(
+    kernel: Path, run: Path, image: str, *, key: str, devices: Sequence[int], readable: Sequence[Path]
+) -> Launch:
+    """The image's own command, unless kernel.toml has one: then that comes after its entry point."""
+    config, weights, said = run / PARTS["config"], settings.TRAINPORTAL_WEIGHTS_DIR, about(kernel)
+    usual = hosts.environment(list(devices), run / PARTS["temporary"])
+    environment = {name: usual[name] for name in IN_CONTAINER if name in usual} | {"TRAINING_CONFIG": str(config)}
+    environment |= {"TRAINPORTAL_WEIGHTS_DIR": weights} if weights else {}
+    words = _split(said) if "command" in said else []
+    return Launch(
+        argv=[word.replace(CONFIG, str(config)) for word in words],
+        environment=environment,
+        folder=run,
+        output=run / PARTS["output"],
+        project_key=key,
+        readable=(*readable, *([Path(weights)] if weights else [])),
+        gpus=hosts.gpu_files(list(devices)),
+        image=image,
+        to_broker=reports_over_broker(kernel),
     )
 
 

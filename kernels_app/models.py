@@ -75,6 +75,13 @@ class Kernel(models.Model):
     )
     checklist = models.JSONField(_("checklist of the doctor"), default=list, blank=True)
     tried_at = models.DateTimeField(_("tried"), null=True, blank=True)
+    image = models.CharField(
+        _("image"), max_length=255, blank=True, help_text=_("Of a kernel that is a container: its name here.")
+    )
+    build = models.JSONField(_("build"), default=dict, blank=True, help_text=_("What is known of the image."))
+    is_base = models.BooleanField(
+        _("base image"), default=False, help_text=_("Other images are built on it; nobody trains with it.")
+    )
     is_bundled = models.BooleanField(_("comes with the portal"), default=False)
     created_by = models.ForeignKey(User, models.SET_NULL, null=True, blank=True, related_name="+")
     created_at = models.DateTimeField(_("registered"), auto_now_add=True)
@@ -96,6 +103,12 @@ class Kernel(models.Model):
     @property
     def folder(self) -> Path:
         return settings.TRAINPORTAL_HOME / "kernels" / str(self.pk)
+
+    @property
+    def image_file(self) -> Path:
+        """The tar that its image is kept in: its own, as it came, or the one that was written when it was built."""
+        brought = self.build.get("file")
+        return self.folder / brought if brought else self.folder.with_name(f"{self.pk}.image.tar")
 
     @property
     def log(self) -> Path:

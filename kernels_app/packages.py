@@ -11,13 +11,14 @@ from typing import Any
 from django.utils.translation import gettext as _
 
 from jobs import limits, logmetrics
-from kernels_app import schema
+from kernels_app import reporting, schema
 from kernels_app.badkernel import BadKernel, bytes_of
 from kernels_app.contract.files import is_text
 
 ABOUT, SCHEMA = "kernel.toml", "model_schema.json"
 LONGEST = {"name": 100, "version": 55}  # characters; a digest may follow the version
 OPTIONAL = ("description", "description_ko")  # of kernel.toml
+CHOICES = {"runs_in": ("process", "container"), "type": ("training", "base")}  # of kernel.toml; the first is usual
 DOCTOR = ("params", "model_type")  # keys of [doctor]
 
 
@@ -122,6 +123,9 @@ def _odd(found: dict[str, Any]) -> list[str]:
         wrong.append(_("[doctor] params must be what JSON can hold: no dates, no nan, no inf"))
     if not isinstance(doctor.get("model_type", ""), str):
         wrong.append(_("[doctor] model_type must be a text"))
-    wrong += logmetrics.faults(found.get("metrics", []))
+    wrong += logmetrics.faults(found.get("metrics", [])) + reporting.faults(found.get("broker", {}))
+    for key, choices in CHOICES.items():
+        if key in found and found[key] not in choices:
+            wrong.append(_("%(key)s is one of: %(list)s") % {"key": key, "list": ", ".join(choices)})
     text, known = _("[doctor] %(key)s is not known; there is %(list)s"), ", ".join(DOCTOR)
     return wrong + [text % {"key": key, "list": known} for key in doctor if key not in DOCTOR]

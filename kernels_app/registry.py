@@ -13,7 +13,7 @@ from django.db import IntegrityError, connections, transaction
 from django.utils.translation import gettext as _
 
 from jobs.models import Job
-from kernels_app import environments, launching, packages, schema
+from kernels_app import environments, images, launching, packages, schema
 from kernels_app.badkernel import BadKernel, bytes_of
 from kernels_app.bundled import packing
 from kernels_app.models import Kernel, KernelState
@@ -29,8 +29,10 @@ def register_bundled() -> list[Kernel]:
     return [register(packing.package_files(name), is_bundled=True) for name in packing.BUNDLED]
 
 
-def register(files: dict[str, bytes], *, is_bundled: bool = False) -> Kernel:
+def register(files: dict[str, bytes], *, is_bundled: bool = False, origin: dict[str, Any] | None = None) -> Kernel:
     """Register a package by its files. The same files are the same kernel; changed files are a new version of it.
+
+    `origin`: of one that nobody has tried yet, so that it is not ready.
 
     Raises BadKernel.
     """
@@ -46,7 +48,8 @@ def register(files: dict[str, bytes], *, is_bundled: bool = False) -> Kernel:
                 "schema": found.schema,
                 "training_types": found.training_types,
                 "is_bundled": is_bundled,
-                "state": found.state,
+                "state": KernelState.IMPORTING if origin else found.state,
+                "origin": origin or {},
             },
         )
         if created or not kernel.folder.is_dir():
@@ -60,6 +63,8 @@ def look(files: dict[str, bytes]) -> Kernel:
     """The kernel that these files would be, not saved. Raises BadKernel."""
     about, found = packages.about_of(files.get(packages.ABOUT)), packages.schema_in(files.get(packages.SCHEMA))
     environments.requirements(files.get(environments.REQUIREMENTS))
+    if launching.is_contained(files[packages.ABOUT]):
+        raise BadKernel(_("It is a container, so it does not come with a model: import it as a kernel first."))
     if not launching.starts_one_of(files, files[packages.ABOUT]):
         raise BadKernel(_("There is no train.py, nor what the command of kernel.toml starts."))
     return Kernel(
@@ -74,16 +79,23 @@ def look(files: dict[str, bytes]) -> Kernel:
 def look_at(folder: Path) -> Kernel:
     """The kernel that an unpacked package would be, not saved. Raises BadKernel."""
     about = packages.about_of(bytes_of(folder / packages.ABOUT))
-    found = packages.schema_of(folder)
-    environments.asked_for(folder)
-    if not launching.is_whole(folder):
-        raise BadKernel(_("There is no train.py, nor what the command of kernel.toml starts."))
+    is_base = launching.about(folder).get("type") == "base"
+    found = {} if is_base else packages.schema_of(folder)
+    if images.source_of(folder) is None:
+        environments.asked_for(folder)
+        if is_base:
+            raise BadKernel(_("A base image comes of a Dockerfile, or is an image as docker save writes it."))
+        if launching.about(folder).get("runs_in") == "container":
+            raise BadKernel(_("There is neither a Dockerfile nor an image as docker save writes it."))
+        if not launching.is_whole(folder):
+            raise BadKernel(_("There is no train.py, nor what the command of kernel.toml starts, nor a Dockerfile."))
     return Kernel(
         **about,
         digest=packing.digest_of(folder),
         schema=found,
-        training_types=f",{','.join(schema.training_types(found))},",
+        training_types=f",{','.join(schema.training_types(found))}," if found else ",",
         state=KernelState.IMPORTING,
+        is_base=is_base,
     )
 
 
@@ -109,7 +121,12 @@ def _adopted(found: Kernel, draft: Path, job: Job, origin: dict[str, Any]) -> tu
     with transaction.atomic():
         version = _free_version(found.name, found.version, found.digest)
         told = {"description": found.description, "description_ko": found.description_ko, "schema": found.schema}
-        told |= {"version": version, "training_types": found.training_types, "state": KernelState.IMPORTING}
+        told |= {
+            "is_base": found.is_base,
+            "version": version,
+            "training_types": found.training_types,
+            "state": KernelState.IMPORTING,
+        }
         made_by = {"created_by": job.created_by, "job": job, "origin": origin}
         kernel, created = Kernel.objects.get_or_create(name=found.name, digest=found.digest, defaults=told | made_by)
         if not created and kernel.may_be_tried:
@@ -124,9 +141,11 @@ def _adopted(found: Kernel, draft: Path, job: Job, origin: dict[str, Any]) -> tu
 
 def package_of(kernel: Kernel) -> dict[str, bytes]:
     """The files that a kernel was registered with, by name; empty where they are not there as they were, or too many
-    to carry about."""
+    to carry about, or a container."""
     files: dict[str, bytes] = {}
     size = 0
+    if kernel.image:
+        return files
     for path in packing.sources(kernel.folder) if kernel.folder.is_dir() else ():
         size += path.stat().st_size
         if size > PACKAGE_LIMIT:

@@ -59,7 +59,9 @@ def detail(request: HttpRequest, project: Project, pk: int) -> HttpResponse:
     trained = kernel.trained_models.filter(project=project).select_related("project", "job", "model_type")
     low, high = kernel.gpu_range
     is_on = Kernel.objects.on_in(project).filter(pk=kernel.pk).exists()
-    can_train = is_on and kernel.state == KernelState.READY and kernel.supports_operation("training")
+    can_train = (
+        is_on and not kernel.is_base and kernel.state == KernelState.READY and kernel.supports_operation("training")
+    )
     context = {
         "kernel": kernel,
         "is_on": is_on,
@@ -77,7 +79,7 @@ def detail(request: HttpRequest, project: Project, pk: int) -> HttpResponse:
         .first(),
         "parameters": describe.parameters(kernel.schema),
         "codes": kernel.codes,
-        "since": versions.since(kernel, project, request.GET.get("since", "")),
+        "since": None if kernel.is_base else versions.since(kernel, project, request.GET.get("since", "")),
         "operations": describe.operations(kernel.operations),
         "low": low,
         "high": high,

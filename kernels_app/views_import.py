@@ -16,9 +16,11 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 from kernels_app.imports import order
 from kernels_app.imports.git import BadSource, Repository
 from kernels_app.models import Kernel, KernelState
+from projects_app import uploads
 from projects_app.access import project_view
 from projects_app.korean import fluent
 from projects_app.models import Project, Role, User
+from projects_app.uploads import PiecesField
 
 CODE_FORM = re.compile(r"[\w.-]{1,64}")
 MOST_CODES = 200
@@ -32,10 +34,13 @@ MOVES = {  # what a button asks for: from which states, to which
 class ImportForm(forms.Form):
     """An archive, or a repository; and what the kernel is called where its kernel.toml does not say so."""
 
-    archive = forms.FileField(
+    archive = PiecesField(
         label=gettext_lazy("Archive"),
         required=False,
-        help_text=gettext_lazy("A zip, tar or tar.gz with model_schema.json and train.py."),
+        help_text=gettext_lazy(
+            "A zip, tar or tar.gz with model_schema.json and a train.py, a Dockerfile, "
+            "or an image as docker save writes it."
+        ),
     )
     url = forms.CharField(
         label=gettext_lazy("Git repository"),
@@ -55,6 +60,24 @@ class ImportForm(forms.Form):
         max_length=500,
         help_text=gettext_lazy("Where the kernel lies in the repository. Empty: at its top."),
     )
+    type = forms.ChoiceField(
+        label=gettext_lazy("Kernel type"),
+        required=False,
+        choices=[
+            ("", gettext_lazy("Training: it trains models")),
+            ("base", gettext_lazy("Base image: other kernels are built on it")),
+        ],
+    )
+    runs_in = forms.ChoiceField(
+        label=gettext_lazy("Runs as"),
+        required=False,
+        choices=[
+            ("", gettext_lazy("As the package says")),
+            ("process", gettext_lazy("A process, with the portal's own Python")),
+            ("container", gettext_lazy("A container, out of its Dockerfile or image")),
+        ],
+        help_text=gettext_lazy("By itself a package with a program is a process, one without it a container."),
+    )
     name = forms.CharField(
         label=gettext_lazy("Name"),
         required=False,
@@ -73,6 +96,8 @@ class ImportForm(forms.Form):
 
     def clean(self) -> dict[str, object]:
         data = super().clean() or {}
+        if data.get("type") == "base" and data.get("runs_in") == "process":
+            self.add_error("runs_in", _("A base image is no process."))
         if bool(data.get("archive")) == bool(data.get("url")):
             self.add_error("archive", _("Choose an archive, or give the address of a repository: one of the two."))
         elif data.get("url"):
@@ -91,12 +116,14 @@ class ImportForm(forms.Form):
 def import_kernel(request: HttpRequest, project: Project) -> HttpResponse:
     """Take what was sent and put its import into the queue; on to the job, whose log is live."""
     form = ImportForm(request.POST, request.FILES) if request.method == "POST" else ImportForm()
+    uploads.owned(form, project, cast(User, request.user))
     if request.method == "POST" and form.is_valid():
         data = form.cleaned_data
-        told = {key: data[key].strip() for key in ("name", "version", "description")}
+        told = {key: data[key].strip() for key in order.TOLD}
         asked = order.Order(project, cast(User, request.user), **told, devices=int(data["on_device"]))
         try:
             job = asked.start_archive(data["archive"]) if data["archive"] else asked.start_git(form.repository)
+            uploads.done(data["archive"])
             return redirect(job)
         except BadSource as error:
             form.add_error("archive" if data["archive"] else "url", str(error))

@@ -7,6 +7,8 @@ class ModelsConfig(AppConfig):
     verbose_name = _("Models")
 
     def ready(self) -> None:
-        from models_app import job_kinds
+        from datasets_app import removing
+        from models_app import job_kinds, shown
 
         job_kinds.register()
+        removing.ask(shown.in_validations)

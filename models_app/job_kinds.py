@@ -10,6 +10,7 @@ import time
 from pathlib import Path
 
 from django.conf import settings
+from django.db import models
 from django.urls import reverse
 from django.utils.translation import gettext_noop as _
 
@@ -18,12 +19,12 @@ from jobs import chores, kinds, logmetrics, restored, runfolder
 from jobs.kinds import Cancelled, JobError, Launch, Repair
 from jobs.models import Job
 from jobs.said import Said
-from kernels_app import environments
+from kernels_app import environments, images
 from kernels_app import launching as kernel_launching
 from kernels_app.badkernel import BadKernel
 from kernels_app.contract import data, results
 from kernels_app.contract.settings import ModelSettings
-from kernels_app.models import Kernel
+from kernels_app.models import Kernel, KernelState
 from models_app import launching, publishing
 from models_app.models import ModelDraft, ModelExport, Operation, TrainedModel, Validation
 from models_app.sweeps import pruning
@@ -36,6 +37,8 @@ def register() -> None:
     kinds.register(ExportModel())
     chores.register("old exports", _drop_old_exports)
     chores.register("old uploads of models", _drop_old_uploads)
+    chores.register("environments that no kernel needs", _drop_unused_environments)
+    chores.register("images of archived kernels", _drop_unused_images)
     restored.register("models", TrainedModel)
     restored.register("validations", Validation)
     restored.register("exports", ModelExport)
@@ -63,11 +66,19 @@ class Training:
             train=list(model.train_datasets.all()),
             validation=list(model.validation_datasets.all()),
             image_types=model.settings.get("trainable_image_type", []),
+            snapshot=model.snapshot,
         )
         ModelSettings.from_json(model.settings).write(folder / runfolder.SETTINGS)
         base = model.base_model.folder if model.base_model else None
         launching.write_config(
-            job, folder, operation="training", model_id=model.pk, validation_id=None, base=base, resume=resume
+            job,
+            model.kernel,
+            folder,
+            operation="training",
+            model_id=model.pk,
+            validation_id=None,
+            base=base,
+            resume=resume,
         )
         return launching.launch(job, folder, model.kernel, base)
 
@@ -119,11 +130,13 @@ class Validating:
             model.model_type,
             classes=model.classes,
             image_types=model.settings.get("trainable_image_type", []),
+            snapshot=validation.snapshot,
             **(what if operation == Operation.VALIDATION else inputs),
         )
         ModelSettings.from_json(model.settings).write(folder / runfolder.SETTINGS)
         launching.write_config(
             job,
+            validation.kernel,
             folder,
             operation=operation,
             model_id=model.pk,
@@ -231,6 +244,9 @@ def _require_files(kernel: Kernel, job: Job) -> None:
             if job.renew(job.epoch):
                 raise Cancelled
 
+    if kernel.image:
+        images.ensure(kernel, tick)
+        return
     if not kernel_launching.is_whole(kernel.folder):
         raise JobError(Said(_("The files of the kernel %(kernel)s are gone from this host."), kernel=str(kernel)))
     try:
@@ -278,3 +294,27 @@ def _drop_old_uploads() -> None:
     from models_app.imports import drafts
 
     drafts.drop_old()
+
+
+def _drop_unused_environments() -> None:
+    environments.sweep(_kernels_in_use)
+
+
+def _drop_unused_images() -> None:
+    """Out of this host's store; what is kept beside the kernel brings them back where it is restored."""
+    unused = Kernel.objects.exclude(pk__in=_in_use()).exclude(image="")
+    images.sweep(name for one in unused for name in (one.image, one.build.get("said", "")) if name)
+
+
+def _kernels_in_use() -> list[Path]:
+    return [kernel.folder for kernel in _in_use()]
+
+
+def _in_use() -> models.QuerySet[Kernel]:
+    """All that were not archived, and archived ones whose jobs are not over."""
+    jobs = Job.objects.active()
+    busy = [
+        *TrainedModel.objects.filter(job__in=jobs).values_list("kernel", flat=True),
+        *Validation.objects.filter(job__in=jobs).values_list("kernel", flat=True),
+    ]
+    return Kernel.objects.exclude(state=KernelState.ARCHIVED) | Kernel.objects.filter(pk__in=busy)

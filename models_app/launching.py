@@ -6,9 +6,10 @@ import shutil
 from pathlib import Path
 
 from jobs import hosts, runfolder
-from jobs.kinds import Launch
+from jobs.kinds import Cancelled, JobError, Launch
 from jobs.models import Job
 from kernels_app import launching as kernel_launching
+from kernels_app import reporting
 from kernels_app.contract.config import TrainingConfig
 from kernels_app.models import Kernel
 
@@ -25,9 +26,20 @@ def make_folders(folder: Path, *, fresh: bool) -> Path:
 
 
 def write_config(
-    job: Job, folder: Path, *, operation: str, model_id: int, validation_id: int | None, base: Path | None, resume: bool
+    job: Job,
+    kernel: Kernel,
+    folder: Path,
+    *,
+    operation: str,
+    model_id: int,
+    validation_id: int | None,
+    base: Path | None,
+    resume: bool,
 ) -> None:
-    """Write `training.json`. All paths are absolute and the same inside and outside of a container."""
+    """Write `training.json`. All paths are absolute and the same inside and outside of a container.
+
+    Raises JobError where its kernel reports over a broker that cannot be reached, and Cancelled while it waits for one.
+    """
     gpus = len(hosts.gpu_names())
     TrainingConfig(
         project_key=job.run_key,
@@ -46,10 +58,19 @@ def write_config(
         process_count=max(1, job.devices),
         resume=resume,
     ).write(folder / runfolder.CONFIG)
+    try:
+        reporting.lend(kernel.folder, folder, called=str(job.pk), tick=lambda: _renew(job), image=kernel.image)
+    except reporting.NoBroker as error:
+        raise JobError(error.args[0]) from error
+
+
+def _renew(job: Job) -> None:
+    if job.renew(job.epoch):
+        raise Cancelled
 
 
 def launch(job: Job, folder: Path, kernel: Kernel, base: Path | None) -> Launch:
-    """A process kernel on the leased devices.
+    """A kernel on the leased devices.
 
     `base`: the folder of the model that it starts from or judges.
     """
@@ -60,6 +81,7 @@ def launch(job: Job, folder: Path, kernel: Kernel, base: Path | None) -> Launch:
         devices=sorted(job.leases.values_list("index", flat=True)),
         ranks=max(1, job.devices),
         readable=[base] if base else [],
+        image=kernel.image,
     )
 
 

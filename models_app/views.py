@@ -92,7 +92,7 @@ def get_model(project: Project, pk: int) -> TrainedModel:
     """The model with all that its page shows; 404 where it is not there."""
     related = (
         *("job__project", "job__host", "job__created_by", "model_type", "kernel", "base_model__project"),
-        *("retrained_from__project", "created_by", "project", "snapshot", "sweep__project"),
+        *("retrained_from__project", "created_by", "project", "snapshot__project", "sweep__project"),
     )
     return get_object_or_404(TrainedModel.objects.select_related(*related), project=project, pk=pk)
 

@@ -17,13 +17,15 @@ from models_app.imports import drafts, kernels
 from models_app.imports.layout import BadModel
 from models_app.imports.order import ImportOrder
 from models_app.models import ModelDraft
+from projects_app import uploads
 from projects_app.access import project_view
 from projects_app.korean import fluent
 from projects_app.models import Project, Role, User
+from projects_app.uploads import PiecesField
 
 
 class UploadForm(forms.Form):
-    weights = forms.FileField(
+    weights = PiecesField(
         label=gettext_lazy("Model files"),
         help_text=gettext_lazy(
             "A zip, tar or tar.gz with save/checkpoint.pth and what else belongs to the model, or an export of this "
@@ -48,9 +50,11 @@ def upload(request: HttpRequest, project: Project) -> HttpResponse:
     """Receive an archive and look at it; on to the preview."""
     user = cast(User, request.user)
     form = UploadForm(request.POST or None, request.FILES or None) if request.method == "POST" else UploadForm()
+    uploads.owned(form, project, user)
     if request.method == "POST" and form.is_valid():
         try:
             draft = drafts.receive(project, user, form.cleaned_data["weights"], form.settings_text())
+            uploads.done(form.cleaned_data["weights"])
             return redirect("models:import_draft", project.code, draft.pk)
         except BadModel as error:
             form.add_error("weights", str(error))

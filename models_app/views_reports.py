@@ -122,7 +122,7 @@ def table(request: HttpRequest, project: Project, pk: int, name: str) -> HttpRes
 def _validation(project: Project, pk: int) -> Validation:
     related = (
         *("job__project", "job__host", "model__model_type", "model__project", "model__kernel"),
-        *("kernel", "created_by", "project", "snapshot", "result__project"),
+        *("kernel", "created_by", "project", "snapshot__project", "result__project"),
     )
     return get_object_or_404(Validation.objects.select_related(*related), project=project, pk=pk)
 

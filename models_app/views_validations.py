@@ -14,6 +14,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from datasets_app import blobs, deleting, snapshots
+from datasets_app.changing import ChangeRefused
 from datasets_app.models import Dataset
 from jobs import runfolder
 from jobs.models import State
@@ -159,6 +160,8 @@ def _delete_result(request: HttpRequest, result: Dataset) -> None:
         names = ", ".join(f"{one.kind} “{one.name}”" for one in error.dependants[:10])
         text = _("Its dataset “%(name)s” stays, because it was used by: %(names)s.")
         messages.warning(request, text % {"name": result.name, "names": names})
+    except ChangeRefused as error:
+        messages.warning(request, str(error))
 
 
 def _validation(project: Project, pk: int) -> Validation:

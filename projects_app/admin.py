@@ -12,11 +12,13 @@ from django.utils.translation import gettext_lazy as _
 from projects_app.models import (
     AnnotationType,
     Category,
+    DataCategory,
     KeptPost,
     Membership,
     ModelType,
     ModelTypeClass,
     Project,
+    Upload,
     User,
 )
 from projects_app.readonly import ReadOnlyAdmin, ReadOnlyInline
@@ -70,6 +72,7 @@ class CategoryInline(ReadOnlyInline):
 @admin.register(AnnotationType)
 class AnnotationTypeAdmin(FixedOnceMade):
     fixed = ("project", "code", "training_type")
+    exclude = ("position",)
     list_display = ["code", "name", "training_type", "project"]
     list_filter = ["training_type", "project"]
     search_fields = ["code", "name"]
@@ -88,6 +91,16 @@ class CategoryAdmin(FixedOnceMade):
     list_select_related = ["annotation_type"]
 
 
+@admin.register(DataCategory)
+class DataCategoryAdmin(FixedOnceMade):
+    fixed = ("project", "code")
+    exclude = ("position",)
+    list_display = ["code", "name", "project"]
+    list_filter = ["project"]
+    search_fields = ["code", "name"]
+    list_select_related = ["project"]
+
+
 class ModelTypeClassInline(ReadOnlyInline):
     model = ModelTypeClass
 
@@ -95,6 +108,7 @@ class ModelTypeClassInline(ReadOnlyInline):
 @admin.register(ModelType)
 class ModelTypeAdmin(FixedOnceMade):
     fixed = ("project", "code", "training_type")
+    exclude = ("position",)
     list_display = ["code", "name", "training_type", "project"]
     list_filter = ["training_type", "project"]
     search_fields = ["code", "name"]
@@ -110,6 +124,13 @@ class ModelTypeClassAdmin(ReadOnlyAdmin):
     list_filter = ["model_type__project"]
     search_fields = ["model_type__code", "annotation_type__code"]
     list_select_related = ["model_type", "annotation_type"]
+
+
+@admin.register(Upload)
+class UploadAdmin(ReadOnlyAdmin):
+    list_display = ["file_name", "project", "created_by", "size", "created_at"]
+    search_fields = ["file_name"]
+    list_select_related = ["project", "created_by"]
 
 
 @admin.register(KeptPost)

@@ -61,6 +61,7 @@ class Limits:
     total: int = 50 * 2**30
     file: int = 10 * 2**30
     ratio: float = 200.0  # unpacked to packed size, of a file and of the whole, from 1 MB on
+    programs: bool = False  # whether a file that its owner may execute stays so
 
 
 class ArchiveError(Exception):
@@ -79,6 +80,11 @@ class _Member:
     is_folder: bool
     packed: int | None  # bytes in the archive; None where it is compressed as a whole
     handle: zipfile.ZipInfo | tarfile.TarInfo
+
+    @property
+    def is_program(self) -> bool:
+        mode = self.handle.mode if isinstance(self.handle, tarfile.TarInfo) else self.handle.external_attr >> 16
+        return bool(mode & stat.S_IXUSR)
 
 
 def unpack(archive: Path, into: Path, *, limits: Limits | None = None) -> list[str]:
@@ -146,7 +152,8 @@ class _Writer:
             (target if member.is_folder else target.parent).mkdir(parents=True, exist_ok=True)
             if member.is_folder:
                 return
-            descriptor = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o644)
+            mode = 0o755 if self.limits.programs and member.is_program else 0o644
+            descriptor = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, mode)
         except (FileExistsError, NotADirectoryError, IsADirectoryError):
             raise ArchiveError(f"{_shown(name)} is in the archive twice", "name_twice") from None
         with os.fdopen(descriptor, "wb") as file, _content(opened, member) as content:

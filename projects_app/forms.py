@@ -67,7 +67,8 @@ class ModelTypeForm(forms.ModelForm):
     def __init__(self, *args: Any, project: Project, training_type: TrainingType, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.instance.project, self.instance.training_type = project, training_type
-        self.choices = list(AnnotationType.objects.filter(project=project, training_type=training_type))
+        labels = AnnotationType.objects.filter(project=project, training_type=training_type)
+        self.choices = list(labels.order_by("position", "code"))
         if training_type == TrainingType.CL:
             self.fields["question"] = forms.ChoiceField(
                 label=_("Question"),

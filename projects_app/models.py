@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import datetime as dt
 import secrets
+import uuid
+from pathlib import Path
 from typing import TYPE_CHECKING, Self, TypeVar
 
 from django.conf import settings
@@ -44,6 +46,30 @@ class Role(models.TextChoices):
     @property
     def rank(self) -> int:
         return list(Role).index(self)
+
+
+class Colour(models.TextChoices):
+    """What a label is drawn with, in the order of the palette: `label-0` to `label-11` of static/css/datasets.css."""
+
+    RED = "red", _("Red")
+    BLUE = "blue", _("Blue")
+    GREEN = "green", _("Green")
+    YELLOW = "yellow", _("Yellow")
+    VIOLET = "violet", _("Violet")
+    CYAN = "cyan", _("Cyan")
+    PINK = "pink", _("Pink")
+    LIME = "lime", _("Lime")
+    INDIGO = "indigo", _("Indigo")
+    ORANGE = "orange", _("Orange")
+    TEAL = "teal", _("Teal")
+    BROWN = "brown", _("Brown")
+
+    @property
+    def number(self) -> int:
+        return list(Colour).index(self)
+
+
+LAST = 1_000_000  # the place of what nobody has put anywhere: behind the others, by code
 
 
 class User(AbstractUser):
@@ -150,6 +176,8 @@ class AnnotationType(models.Model):
         _("code"), max_length=128, validators=[CODE], help_text=_("What kernels see. No white space.")
     )
     name = models.CharField(_("name"), max_length=200)
+    colour = models.CharField(_("colour"), max_length=8, choices=Colour, blank=True, default="")
+    position = models.PositiveIntegerField(_("position"), default=LAST)
 
     objects = OwnedQuerySet.as_manager()
 
@@ -169,6 +197,7 @@ class Category(models.Model):
     annotation_type = models.ForeignKey(AnnotationType, models.CASCADE, related_name="categories")
     code = models.CharField(_("code"), max_length=128, validators=[CODE])
     name = models.CharField(_("name"), max_length=200)
+    colour = models.CharField(_("colour"), max_length=8, choices=Colour, blank=True, default="")
     position = models.PositiveIntegerField(_("position"))
 
     class Meta:
@@ -176,6 +205,27 @@ class Category(models.Model):
         constraints = [models.UniqueConstraint(fields=["annotation_type", "code"], name="category_once_a_question")]
         verbose_name = _("category")
         verbose_name_plural = _("categories")
+
+    def __str__(self) -> str:
+        return self.code
+
+
+class DataCategory(models.Model):
+    """What an image shows: says in words what the data category of images and models means."""
+
+    project = models.ForeignKey(Project, models.CASCADE, related_name="data_categories", verbose_name=_("project"))
+    code = models.CharField(_("code"), max_length=64, validators=[CODE])
+    name = models.CharField(_("name"), max_length=200)
+    colour = models.CharField(_("colour"), max_length=8, choices=Colour, blank=True, default="")
+    position = models.PositiveIntegerField(_("position"), default=LAST)
+
+    objects = OwnedQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["position", "code"]
+        constraints = [models.UniqueConstraint(fields=["project", "code"], name="data_category_once_a_project")]
+        verbose_name = _("data category")
+        verbose_name_plural = _("data categories")
 
     def __str__(self) -> str:
         return self.code
@@ -191,6 +241,7 @@ class ModelType(models.Model):
     annotation_types = models.ManyToManyField(
         AnnotationType, through="ModelTypeClass", related_name="model_types", verbose_name=_("annotation types")
     )
+    position = models.PositiveIntegerField(_("position"), default=LAST)
 
     objects = OwnedQuerySet.as_manager()
 
@@ -277,3 +328,43 @@ class KeptPost(models.Model):
         """What was posted there, once; "" where nothing waits."""
         found = cls.objects.filter(key=key, path=path, created_at__gte=timezone.now() - cls.AGE).first()
         return found.data if found and cls.objects.filter(pk=found.pk).delete()[0] else ""
+
+
+class Upload(models.Model):
+    """A file that arrives in pieces, below `uploads/<id>`: as long as it is there, how long it is says what arrived."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    project = models.ForeignKey(Project, models.CASCADE, related_name="uploads", verbose_name=_("project"))
+    created_by = models.ForeignKey(User, models.CASCADE, related_name="uploads", verbose_name=_("created by"))
+    file_name = models.CharField(_("file"), max_length=255)
+    size = models.PositiveBigIntegerField(_("bytes"))
+    created_at = models.DateTimeField(_("created"), auto_now_add=True)
+
+    objects = OwnedQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["-created_at"]
+        verbose_name = _("upload")
+        verbose_name_plural = _("uploads")
+
+    def __str__(self) -> str:
+        return self.file_name
+
+    @property
+    def path(self) -> Path:
+        return settings.TRAINPORTAL_HOME / "uploads" / str(self.pk)
+
+    @property
+    def offset(self) -> int:
+        """Bytes that arrived. Raises FileNotFoundError where somebody removed the file."""
+        return self.path.stat().st_size
+
+    @property
+    def is_complete(self) -> bool:
+        return self.path.exists() and self.offset == self.size
+
+    @property
+    def expires_at(self) -> dt.datetime:
+        """When it goes, unless another piece arrives."""
+        touched = dt.datetime.fromtimestamp(self.path.stat().st_mtime, dt.UTC)
+        return touched + dt.timedelta(hours=settings.UPLOAD_KEPT_HOURS)

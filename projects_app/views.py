@@ -14,7 +14,8 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 from projects_app import people
 from projects_app.access import project_view
 from projects_app.forms import MemberForm, ModelTypeForm, NameForm, ProjectForm, RoleForm
-from projects_app.models import AnnotationType, Membership, ModelType, Project, Role, TrainingType, User
+from projects_app.models import Membership, Project, Role, TrainingType, User
+from projects_app.words import order
 
 UNPROCESSABLE = 422  # htmx shows such an answer too
 
@@ -134,11 +135,11 @@ def _page(
 
 
 def _types_page(request: HttpRequest, project: Project, refused: NameForm | None = None) -> HttpResponse:
-    labels = AnnotationType.objects.filter(project=project).prefetch_related("categories")
-    model_types = ModelType.objects.filter(project=project)
+    labels = order.labels(project).prefetch_related("categories")
+    model_types = order.model_types(project)
     with_labels = set(labels.values_list("training_type", flat=True))
     context = {
-        "annotation_types": labels.annotate(uses=Count("model_types")).order_by("training_type", "code"),
+        "annotation_types": labels.annotate(uses=Count("model_types")),
         "model_types": [(model_type, model_type.class_codes()) for model_type in model_types],
         "addable": [choice for choice in TrainingType if choice.value in with_labels],
         "refused": refused,

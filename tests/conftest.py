@@ -14,6 +14,15 @@ from tests import needs
 missed: list[str] = []  # skips for want of a tool or of data
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What may not touch the database need not run on both."""
+    for item in items:
+        names = set(getattr(item, "fixturenames", ()))
+        if names.isdisjoint(("db", "transactional_db", "live_server")) and not item.get_closest_marker("django_db"):
+            item.add_marker(pytest.mark.one_database)
+
+
 def pytest_runtest_logreport(report: pytest.TestReport) -> None:
     reason = str(report.longrepr[2]) if report.skipped and isinstance(report.longrepr, tuple) else ""
     if reason.removeprefix("Skipped: ").startswith(needs.MARK):

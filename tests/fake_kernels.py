@@ -3,7 +3,8 @@
     kernel = fake_kernels.register()                      # CL; training_type="OD" for the other
     params = fake_kernels.params(behaviour="exit3")       # the schema's defaults, and this
 
-`behaviour` says how a training goes, `judging` how a validation does; `tests/fake_kernel_train.py` is the program,
+`behaviour` says how a training goes, `judging` how a validation does; `kernels_app/kit/template/fake.py` is the
+program,
 and what each of them means. Without a `pause` a run takes a fraction of a second.
 """
 
@@ -14,9 +15,10 @@ from pathlib import Path
 from typing import Any
 
 from kernels_app import registry, schema
+from kernels_app.kit import writing
 from kernels_app.models import Kernel
 
-PROGRAM = Path(__file__).with_name("fake_kernel_train.py")
+PROGRAM = writing.TEMPLATE / "fake.py"
 NAME = "fake-{type}"
 
 TRAININGS = (

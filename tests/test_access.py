@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import uuid
 import zipfile
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -17,6 +18,7 @@ from django.urls import URLPattern, URLResolver, get_resolver, reverse
 from django.utils import timezone
 from PIL import Image as Picture
 
+from datasets_app import snapshot_exporting, snapshots
 from datasets_app.export_jobs import Export
 from datasets_app.models import Blob, Dataset, Image
 from jobs import runfolder
@@ -25,7 +27,7 @@ from jobs.outbox import Subscription
 from kernels_app.contract import results
 from kernels_app.models import Kernel, KernelState
 from models_app.models import Activation, ModelDraft, ModelExport, Prediction, Sweep, TrainedModel, Validation
-from projects_app.models import AnnotationType, ModelType, Role
+from projects_app.models import AnnotationType, ModelType, Role, Upload
 
 ALL, PEOPLE, STAFF = "all", "people", "staff"  # without logging in; whoever is logged in; the admin's
 OWN = "own"  # rows of one member alone
@@ -106,12 +108,36 @@ EXPECTED = {
     "datasets:detail": read(),
     "datasets:edit": post(Role.LABELLER),
     "datasets:delete": post(Role.LABELLER),
+    "datasets:clone": form(Role.LABELLER),
+    "datasets:freeze": post(Role.LABELLER),
+    "datasets:lift": post(Role.MANAGER),
+    "datasets:remove": form(Role.LABELLER),
+    "datasets:append": form(Role.LABELLER),
+    "datasets:split": form(Role.LABELLER),
+    "datasets:meta": form(Role.LABELLER),
+    "datasets:meta_look": form(Role.LABELLER),
+    "datasets:meta_discard": post(Role.LABELLER),
     "datasets:export": form(Role.LABELLER),
     "datasets:export_download": read(Role.LABELLER),
     "datasets:image": read(),
+    "datasets:label_change": post(Role.LABELLER),
+    "datasets:look": read(),
+    "uploads:create": Access(Role.LABELLER, ("OPTIONS", "POST")),
+    "uploads:one": Access(OWN, ("HEAD", "PATCH", "DELETE")),
     "datasets:review": read(Role.LABELLER),
     "datasets:review_decide": post(Role.LABELLER),
     "datasets:review_undo": post(Role.LABELLER),
+    "datasets:category_merge": form(Role.MANAGER),
+    "datasets:snapshots": read(),
+    "datasets:snapshots_compare": read(),
+    "datasets:snapshot": read(),
+    "datasets:snapshot_image": read(),
+    "datasets:snapshot_thumb": read(),
+    "datasets:snapshot_file": read(),
+    "datasets:snapshot_compare": read(),
+    "datasets:snapshot_export": form(Role.LABELLER),
+    "datasets:snapshot_download": read(Role.LABELLER),
+    "datasets:snapshot_restore": form(Role.LABELLER),
     "kernels:list": read(),
     "kernels:detail": read(),
     "kernels:schema": read(),
@@ -147,6 +173,26 @@ EXPECTED = {
     "projects:types": read(),
     "projects:model_type_add": form(Role.MANAGER),
     "projects:model_type_rename": post(Role.MANAGER),
+    "projects:model_type": read(),
+    "projects:model_type_learn": post(Role.MANAGER),
+    "projects:model_type_move": post(Role.MANAGER),
+    "projects:model_type_delete": post(Role.MANAGER),
+    "projects:label_add": form(Role.MANAGER),
+    "projects:label": read(),
+    "projects:label_edit": post(Role.MANAGER),
+    "projects:label_move": post(Role.MANAGER),
+    "projects:label_delete": post(Role.MANAGER),
+    "projects:category_add": post(Role.MANAGER),
+    "projects:category_edit": post(Role.MANAGER),
+    "projects:category_move": post(Role.MANAGER),
+    "projects:category_delete": post(Role.MANAGER),
+    "projects:data_categories": read(),
+    "projects:data_category_add": post(Role.MANAGER),
+    "projects:data_category_edit": post(Role.MANAGER),
+    "projects:data_category_move": post(Role.MANAGER),
+    "projects:data_category_delete": post(Role.MANAGER),
+    "projects:yaml_import": form(Role.MANAGER),
+    "projects:yaml_export": read(),
 }
 OF_A_PROJECT = sorted(name for name, access in EXPECTED.items() if access.who in ROLES)
 
@@ -173,6 +219,9 @@ class World:
         self.project, self.bob = project, bob
         self.model_type = ModelType.objects.create(project=project, code="OD_VALVE", name="Valve", training_type="OD")
         self.model_type.learn(AnnotationType.objects.create(project=project, training_type="OD", code="OD_A", name="A"))
+        self.question = AnnotationType.objects.create(project=project, training_type="CL", code="CL_Q", name="Q")
+        self.question.categories.create(code="good", name="Good", position=0)
+        project.data_categories.create(code="FRONT", name="Front")
         self.kernel = Kernel.objects.create(
             name="toy", version="1", digest="0" * 64, state=KernelState.READY, training_types=",OD,", schema={}
         )
@@ -205,9 +254,16 @@ class World:
         self.dataset_export.args = {"dataset": self.dataset.pk, "name": "front", "format": "coco", "training_type": ""}
         self.dataset_export.save()
         self._write(Export(self.dataset_export).path)
+        self.snapshot = snapshots.take(project, self.model_type, train=[self.dataset])
+        self.snapshot_export = self._job("export_snapshot")
+        self.snapshot_export.args = {"snapshot": self.snapshot.pk, "hash": str(self.snapshot), "format": "coco"}
+        self.snapshot_export.save()
+        self._write(snapshot_exporting.Export(self.snapshot_export).path)
         self.notice = Subscription.objects.create(
             project=project, user=bob, channel="webhook", url="https://127.0.0.1/"
         )
+        self.upload = Upload.objects.create(project=project, created_by=bob, file_name="a.zip", size=100)
+        self._write(self.upload.path)
         self._write(self.model.folder / "model.json")
         self._write(self.validation.folder / "summary.csv")
         self._write(self.kernel.log)
@@ -227,8 +283,12 @@ class World:
             "models": {
                 "pk": self.model.pk, "name": "model.json", "draft": self.model_draft.pk, "repair": "half_batch",
             },
+            "uploads": {"pk": self.upload.pk},
             "sweeps": {"pk": self.sweep.pk},
-            "datasets": {"pk": self.dataset.pk, "image": self.image.pk, "number": 0, "job": self.dataset_export.pk},
+            "datasets": {
+                "pk": self.dataset.pk, "image": self.image.pk, "number": 0, "job": self.dataset_export.pk,
+                "table": str(uuid.uuid4()),
+            },
             "projects": {"pk": self.project.memberships.get(user=self.bob).pk},
             "validations": {
                 "pk": self.validation.pk, "model": self.model.pk, "image": self.image.pk, "name": "summary.csv",
@@ -236,12 +296,25 @@ class World:
         }[namespace]  # fmt: skip
         if name in ("datasets:preview", "datasets:revise", "datasets:discard", "datasets:preview_image"):
             of_namespace["pk"] = self.draft()
-        if EXPECTED[name].who == OWN:
+        if name == "datasets:category_merge":
+            of_namespace["pk"] = self.question.categories.get().pk
+        if name.startswith("datasets:snapshot"):
+            of_namespace |= {"pk": self.snapshot.pk, "split": "train", "number": 0, "sha256": self.image.blob_id}
+            of_namespace["job"] = self.snapshot_export.pk
+        if namespace == "jobs" and EXPECTED[name].who == OWN:
             of_namespace["pk"] = self.notice.pk
-        if name == "projects:model_type_rename":
-            of_namespace["pk"] = self.model_type.pk
+        if name.startswith("projects:"):
+            of_namespace["pk"] = self._word(name, of_namespace["pk"])
         wanted = {parameter for route, *_rest in self._routes(name) for parameter in route[0][1]}
         return {"project": self.project.code} | {key: of_namespace[key] for key in wanted - {"project"}}
+
+    def _word(self, name: str, other: int) -> int:
+        """The row that an address of the words of a project is about."""
+        rows = {
+            "category_add": self.question, "category": self.question.categories.get(), "model_type": self.model_type,
+            "label": self.model_type.annotation_types.get(), "data_category": self.project.data_categories.get(),
+        }  # fmt: skip
+        return next((row.pk for start, row in rows.items() if name.startswith(f"projects:{start}")), other)
 
     @staticmethod
     def _routes(name: str) -> Any:

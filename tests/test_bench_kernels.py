@@ -19,6 +19,7 @@ BOTH = [  # one kernel, and all plain loops
 ]  # fmt: skip
 
 
+@pytest.mark.long
 @pytest.mark.kernel
 @pytest.mark.parametrize(("kind", "plain"), BOTH)
 def test_images_of_all_epochs_are_counted(kind, plain, tmp_path):
@@ -30,6 +31,7 @@ def test_images_of_all_epochs_are_counted(kind, plain, tmp_path):
     assert 2e8 < side.memory < 4e9
 
 
+@pytest.mark.long
 @pytest.mark.kernel
 def test_a_killed_training_ends_as_one_that_nobody_killed(tmp_path, capsys):
     settings = kills.SMALL["cl"] | {"epochs": 12}

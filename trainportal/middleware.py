@@ -7,7 +7,7 @@ from typing import Any
 from django.conf import settings
 from django.contrib.auth.middleware import LoginRequiredMiddleware
 from django.core.exceptions import BadRequest
-from django.http import HttpRequest, HttpResponse, HttpResponseBase, HttpResponseRedirect
+from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.middleware.locale import LocaleMiddleware
 from django.utils import translation
 
@@ -31,7 +31,11 @@ class UserLocaleMiddleware(LocaleMiddleware):
 class KeepingLoginRequired(LoginRequiredMiddleware):
     """Django's; what was posted to a view with `kept_as` waits until the login, its key in a cookie of that name."""
 
-    def handle_no_permission(self, request: HttpRequest, view_func: Any) -> HttpResponseRedirect:
+    def handle_no_permission(  # type: ignore[override]
+        self, request: HttpRequest, view_func: Any
+    ) -> HttpResponse:
+        if "Tus-Resumable" in request.headers:  # a script that sends a file would follow a redirect into the login page
+            return HttpResponse(status=401)
         answer = super().handle_no_permission(request, view_func)
         cookie = getattr(view_func, "kept_as", "")
         if cookie and request.method == "POST":

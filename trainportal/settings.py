@@ -20,6 +20,14 @@ ALLOWED_HOSTS = env.list("TRAINPORTAL_HOSTS", ["localhost", "127.0.0.1", "[::1]"
 TRAINPORTAL_TLS = env.bool("TRAINPORTAL_TLS", False)
 TRAINPORTAL_HOST_NAME = env.str("TRAINPORTAL_HOST_NAME", os.uname().nodename)
 TRAINPORTAL_CPU_SLOTS = env.int("TRAINPORTAL_CPU_SLOTS", 1)
+TRAINPORTAL_CONTAINER_TOOL = env.str("TRAINPORTAL_CONTAINER_TOOL", "auto")  # or its words: "podman --runtime runc"
+TRAINPORTAL_CONTAINER_OPTIONS = env.str("TRAINPORTAL_CONTAINER_OPTIONS", "")  # more words for each `run`
+TRAINPORTAL_CONTAINER_BUILD_OPTIONS = env.str("TRAINPORTAL_CONTAINER_BUILD_OPTIONS", "")  # and for each `build`
+TRAINPORTAL_CONTAINER_NETWORK = env.str("TRAINPORTAL_CONTAINER_NETWORK", "none")
+TRAINPORTAL_CONTAINER_MEMORY = env.str(
+    "TRAINPORTAL_CONTAINER_MEMORY", ""
+)  # as the tool takes it: "24g"; empty: no limit
+TRAINPORTAL_CONTAINER_PIDS = env.int("TRAINPORTAL_CONTAINER_PIDS", 4096)
 TRAINPORTAL_SANDBOX = env.str("TRAINPORTAL_SANDBOX", "auto", validate=validate.OneOf(["auto", "bwrap", "off"]))
 TRAINPORTAL_WEIGHTS_DIR = env.str("TRAINPORTAL_WEIGHTS_DIR", "")
 TRAINPORTAL_GIT_PROTOCOLS = env.list("TRAINPORTAL_GIT_PROTOCOLS", ["https", "http", "ssh"])  # of kernels' sources
@@ -50,6 +58,16 @@ JOB_LOG_LIMIT = env.int("TRAINPORTAL_JOB_LOG_LIMIT", 200 * 1024**2)  # bytes of 
 JOB_DISK_QUOTA = env.int("TRAINPORTAL_JOB_DISK_QUOTA", 0)  # bytes of all it writes
 JOB_DISK_FLOOR = env.int("TRAINPORTAL_JOB_DISK_FLOOR", 1024**3)  # bytes that must be free on a host before a start
 
+# --- the broker bridge, for kernels that report over RabbitMQ (docs/broker.md) ---------------------------------------
+BROKER_URL = env.str("TRAINPORTAL_BROKER_URL", "", validate=validate.Regexp("^$|amqps?://.+"))
+BROKER_ADDRESS = env.str("TRAINPORTAL_BROKER_ADDRESS", "", validate=validate.Regexp(r"^$|[^\s/:]+:\d+$"))  # for kernels
+BROKER_API = env.str(
+    "TRAINPORTAL_BROKER_API", "", validate=validate.Regexp("^$|https?://.+")
+)  # its management plugin's
+BROKER_NETWORK = env.str("TRAINPORTAL_BROKER_NETWORK", "")  # of containers that report over it
+BROKER_KERNELS = env.str("TRAINPORTAL_BROKER_KERNELS", "", validate=validate.Regexp("^$|[^:]+:.+"))
+BROKER_PATIENCE = env.float("TRAINPORTAL_BROKER_PATIENCE", 120.0)  # seconds that a broker may be away at start and end
+
 # --- notifications (docs/notifications.md) ----------------------------------------------------------------------------
 TRAINPORTAL_URL = env.str("TRAINPORTAL_URL", "")
 NOTIFY_NETWORKS = [ip_network(name.strip()) for name in env.list("TRAINPORTAL_NOTIFY_NETWORKS", list[str]())]
@@ -59,6 +77,9 @@ NOTIFY_BACKOFF = env.float("TRAINPORTAL_NOTIFY_BACKOFF", 30.0)  # seconds to the
 
 # --- limits ---------------------------------------------------------------------------------------------------------
 UPLOAD_LIMIT = env.int("TRAINPORTAL_UPLOAD_LIMIT", 20 * 1024**3)  # bytes of one uploaded archive
+UPLOAD_QUOTA = env.int("TRAINPORTAL_UPLOAD_QUOTA", 100 * 1024**3)  # bytes of all uploads of a user that wait
+UPLOAD_KEPT_HOURS = env.float("TRAINPORTAL_UPLOAD_KEPT_HOURS", 48.0)  # how long one waits for its next piece
+UPLOAD_PIECE = env.int("TRAINPORTAL_UPLOAD_PIECE", 16 * 1024**2)  # bytes a request; a proxy must let so many pass
 ARCHIVE_ENTRIES = env.int("TRAINPORTAL_ARCHIVE_ENTRIES", 1_000_000)  # files in an archive
 ARCHIVE_BYTES = env.int("TRAINPORTAL_ARCHIVE_BYTES", 100 * 1024**3)  # of all its files together
 ARCHIVE_FILE_BYTES = env.int("TRAINPORTAL_ARCHIVE_FILE_BYTES", 10 * 1024**3)  # of one of them
@@ -230,5 +251,5 @@ LOGGING = {
     "formatters": {"line": {"format": "{asctime} {levelname} {name}: {message}", "style": "{"}},
     "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
     "root": {"handlers": ["console"], "level": LOG_LEVEL},
-    "loggers": {"django.server": {"level": "WARNING"}, "django-q": {"level": "WARNING"}},
+    "loggers": {"django.server": {"level": "WARNING"}, "django-q": {"level": "WARNING"}, "pika": {"level": "CRITICAL"}},
 }

@@ -21,6 +21,7 @@ urlpatterns = [
     path("p/<str:project>/datasets/", include("datasets_app.urls")),
     path("p/<str:project>/kernels/", include("kernels_app.urls")),
     path("p/<str:project>/jobs/", include("jobs.urls")),
+    path("p/<str:project>/uploads/", include("projects_app.urls_uploads")),
     path("p/<str:project>/settings/", include("projects_app.urls")),
 ]
 handler400 = "trainportal.views.bad_request"

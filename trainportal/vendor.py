@@ -23,6 +23,20 @@ PACKAGES: dict[str, tuple[str, str, dict[str, str]]] = {
         "dist/chartjs-plugin-zoom.min.js",
         {"LICENSE": "chartjs-plugin-zoom/LICENSE.md"},
     ),
+    "tus-js-client": (  # uploads in pieces
+        "tus",
+        "dist/tus.min.js",
+        {
+            "LICENSE": "tus-js-client/LICENSE",
+            "LICENSE-js-base64": "js-base64/LICENSE.md",
+            "LICENSE-url-parse": "url-parse/LICENSE",
+            "LICENSE-querystringify": "querystringify/LICENSE",
+            "LICENSE-requires-port": "requires-port/LICENSE",
+            "LICENSE-buffer": "buffer/LICENSE",  # inside too; a dependency of ours for its licence alone
+            "LICENSE-base64-js": "base64-js/LICENSE",
+            "LICENSE-ieee754": "ieee754/LICENSE",
+        },
+    ),
 }
 # the package has no licence file, its banner names the licence and these holders (Bootstrap is inside)
 TABLER_HOLDERS = (
@@ -37,7 +51,7 @@ activity adjustments alert-circle alert-triangle archive arrow-back-up arrow-bar
 braces brain bulb chart-line check checklist chevron-down chevron-left chevron-right chevron-up circle-check circle-x
 clock copy cpu database device-floppy dots download edit external-link eye file-text filter folder forms git-branch
 git-compare help info-circle key keyboard language layers-intersect list-details list-search loader-2 login logout
-mail maximize menu-2 moon package photo photo-down player-play player-stop plus refresh restore rocket
+mail maximize menu-2 moon package photo photo-down player-pause player-play player-stop plus refresh restore rocket
 rotate-clockwise search selector send server settings snowflake stack-2 star sun tag target tool trash upload user
 users webhook x zoom-in-area zoom-reset
 """
@@ -90,7 +104,9 @@ def versions() -> str:
     rows = [f"| `{package}` | {version(package)} | `{folder}/` |" for package, (folder, _, _) in PACKAGES.items()]
     rows.append(f"| `@tabler/icons` | {version('@tabler/icons')} | `icons.svg` ({len(ICONS)} icons) |")
     head = "# Vendored for the browser\n\nWritten by `make vendor` from `package-lock.json`; do not edit by hand.\n"
-    licences = "Licences stand beside the files: MIT, but htmx, which is 0BSD."
+    licences = (
+        "Licences stand beside the files: MIT, but htmx, which is 0BSD, and js-base64 and ieee754 in tus, BSD-3-Clause."
+    )
     return "\n".join([head, "| package | version | here |", "| --- | --- | --- |", *rows, "", licences])
 
 

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import posixpath
 import re
-from collections.abc import Hashable, Iterator
-from dataclasses import dataclass, field, replace
+from collections.abc import Hashable, Iterable, Iterator
+from dataclasses import dataclass, field
 from typing import Any
 
 from datasets_app.formats import masks
 from datasets_app.formats.candidate import Candidate
+from datasets_app.formats.coco_file import CocoFile, Row, Rows
 from datasets_app.formats.collect import Collector, Entry
 from datasets_app.formats.geometry import BadShape, number
 from datasets_app.formats.source import Source, clean_name
 from datasets_app.formats.splits import split_in
 from datasets_app.formats.verdicts import verdict_of
-from datasets_app.records import Point, Reading, Shape
+from datasets_app.records import Point, Reading, Shape, Shapes
 from kernels_app.contract.files import is_text
 
 NAME = "coco"
@@ -33,10 +34,9 @@ def read(source: Source) -> Reading:
     collector, names, entries = Collector(source), _Names(), []
     notes: dict[str, str] = {}
     for path in source.kinds.of(NAME):
-        document = source.take_json(path)
-        file = _File(path, collector, names)
-        entries += file.entries(document)
-        notes = notes or _notes(document)
+        document = source.take_coco(path)
+        entries += _File(path, collector, names).entries(document)
+        notes = notes or _notes(document.members or {})
     collector.add(entries)
     return collector.reading(NAME, names.labels(), notes)
 
@@ -60,6 +60,34 @@ class _Names:
         return tuple(name for name in self.listed if name in self.used or name not in self.parents)
 
 
+@dataclass(slots=True)
+class _Image:
+    file_name: str
+    size: tuple[float, float] | None
+    shapes: Shapes = field(default_factory=Shapes)
+
+
+class _FileNames(Iterable[str]):
+    """Where the image may lie that a COCO file names, most likely first: beside the JSON, in `images` beside its
+    folder, as stated, or in a folder called as the JSON's end (instances_train2017 -> train2017). Made when asked for:
+    most images are where the first one says."""
+
+    __slots__ = ("_name", "_path")
+
+    def __init__(self, path: str, name: str) -> None:
+        self._path, self._name = path, name
+
+    def __iter__(self) -> Iterator[str]:
+        folder, name = posixpath.dirname(self._path), self._name
+        yield posixpath.join(folder, name)
+        yield posixpath.join(posixpath.dirname(folder), "images", name)
+        yield name
+        token = re.split(r"[_.]", posixpath.splitext(posixpath.basename(self._path))[0])[-1]
+        yield posixpath.join(token, name)
+        if split := split_in(self._path):
+            yield posixpath.join(split, name)
+
+
 @dataclass
 class _File:
     """One COCO file on its way to entries."""
@@ -69,53 +97,56 @@ class _File:
     names: _Names
     categories: dict[Hashable, str] = field(default_factory=dict)
 
-    def entries(self, document: dict[str, Any]) -> list[Entry]:
-        self._read_categories(document["categories"])
-        images = self._images(document["images"])
-        shapes: dict[Hashable, list[Shape]] = {key: [] for key in images}
-        for annotation in self._dicts(document["annotations"], "annotations"):
-            self._read_annotation(annotation, images, shapes)
-        return [entry for key, image in images.items() if (entry := self._entry(image, shapes[key]))]
+    def entries(self, document: CocoFile) -> list[Entry]:
+        self._read_categories(document.categories)
+        images = self._images(document.images)
+        for row in self._rows(document.annotations, "annotations"):
+            self._read_annotation(row, images)
+        return [entry for key, image in images.items() if (entry := self._entry(key, image))]
 
-    def _images(self, listed: list[Any]) -> dict[Hashable, dict[str, Any]]:
-        images: dict[Hashable, dict[str, Any]] = {}
-        for image in self._dicts(listed, "images"):
-            if images.setdefault(_id(image), image) is not image:
-                self._problem("bad_entry", f"image id {str(_id(image))[:50]} comes twice")
+    def _images(self, rows: Rows) -> dict[Hashable, _Image]:
+        images: dict[Hashable, _Image] = {}
+        for key, file_name, width, height in self._rows(rows, "images"):
+            image = _Image(_text(file_name), _size(width, height))
+            if images.setdefault(_id(key), image) is not image:
+                self._problem("bad_entry", f"image id {str(_id(key))[:50]} comes twice")
         return images
 
     def _read_categories(self, categories: list[Any]) -> None:
-        for category in self._dicts(categories, "categories"):
+        for category in categories:
+            if not isinstance(category, dict):
+                self._problem("bad_entry", f"categories: {str(category)[:50]}")
+                continue
             name = _text(category.get("name"))
             if not name or not is_text(name):
                 self._problem("bad_entry", f"category {category.get('id')!r} has no name that can be kept")
                 continue
-            self.categories[_id(category)] = name
+            self.categories[_id(category.get("id"))] = name
             self.names.listed.setdefault(name)
             if _text(category.get("supercategory")) != name:  # some tools make each category its own parent
                 self.names.parents.add(_text(category.get("supercategory")))
 
-    def _read_annotation(self, annotation: dict, images: dict, shapes: dict[Hashable, list[Shape]]) -> None:
-        image, category = _id(annotation, "image_id"), _id(annotation, "category_id")
-        where = f"annotation {str(annotation.get('id', '?'))[:50]}"
-        if image not in images:
-            self._problem("unknown_image", f"{where}: image {str(image)[:50]}")
-        elif category not in self.categories:
-            self._problem("unknown_category", f"{where}: category {str(category)[:50]}")
+    def _read_annotation(self, row: Row, images: dict[Hashable, _Image]) -> None:
+        key, image_id, category_id, box, segmentation, attributes = row
+        image, category = images.get(_id(image_id)), self.categories.get(_id(category_id))
+        where = f"annotation {'?' if key is None else str(key)[:50]}"
+        if image is None:
+            self._problem("unknown_image", f"{where}: image {str(_id(image_id))[:50]}")
+        elif category is None:
+            self._problem("unknown_category", f"{where}: category {str(_id(category_id))[:50]}")
         else:
-            self.names.used.add(self.categories[category])
-            where += f" of {str(images[image].get('file_name'))[:100]}"
-            found = self._shapes(annotation, self.categories[category], where)
-            shapes[image] += _judged(found, verdict_of(annotation.get("attributes")))
+            self.names.used.add(category)
+            found = self._shapes(box, segmentation, category, f"{where} of {image.file_name[:100]}")
+            for shape in _judged(found, verdict_of(attributes)) if attributes else found:
+                image.shapes.append(shape)
 
-    def _shapes(self, annotation: dict, label: str, where: str) -> list[Shape]:
-        segmentation = annotation.get("segmentation")
+    def _shapes(self, box: Any, segmentation: Any, label: str, where: str) -> list[Shape]:
         if isinstance(segmentation, list) and segmentation:
             return self._polygons(segmentation, label, where)
         if isinstance(segmentation, dict) and segmentation:
             return self._mask(segmentation, label, where)
         try:
-            return [Shape(label, "rectangle", _box(annotation.get("bbox")))]
+            return [Shape(label, "rectangle", _box(box))]
         except BadShape as error:
             self._problem(error.code, where)
             return []
@@ -142,54 +173,42 @@ class _File:
             self._problem("multi_part", f"{where}: {len(shapes)} parts")
         return shapes
 
-    def _entry(self, image: dict[str, Any], shapes: list[Shape]) -> Entry | None:
-        name = clean_name(_text(image.get("file_name")))
+    def _entry(self, key: Hashable, image: _Image) -> Entry | None:
+        name = clean_name(image.file_name)
         if not name:
-            self._problem("bad_entry", f"image {str(image.get('id'))[:50]} has no file_name")
+            self._problem("bad_entry", f"image {str(key)[:50]} has no file_name")
             return None
         folder, split = posixpath.dirname(self.path), split_in(self.path)
-        key = f"{split}:{posixpath.join(folder, name)}"  # the same name in train and val may be two images
-        return Entry(self.path, tuple(self._file_names(folder, name)), tuple(shapes), _size(image), split, key)
+        same = f"{split}:{posixpath.join(folder, name)}"  # the same name in train and val may be two images
+        return Entry(self.path, _FileNames(self.path, name), image.shapes, image.size, split, same)
 
-    def _file_names(self, folder: str, name: str) -> Iterator[str]:
-        """Beside the JSON, in `images` beside its folder, as stated, or in a folder called as the JSON's end
-        (instances_train2017 -> train2017)."""
-        yield posixpath.join(folder, name)
-        yield posixpath.join(posixpath.dirname(folder), "images", name)
-        yield name
-        token = re.split(r"[_.]", posixpath.splitext(posixpath.basename(self.path))[0])[-1]
-        yield posixpath.join(token, name)
-        if split := split_in(self.path):
-            yield posixpath.join(split, name)
-
-    def _dicts(self, values: list[Any], what: str) -> Iterator[dict[str, Any]]:
-        for value in values:
-            if isinstance(value, dict):
-                yield value
+    def _rows(self, rows: Rows, what: str) -> Iterator[Row]:
+        for row in rows.take():
+            if isinstance(row, tuple):
+                yield row
             else:
-                self._problem("bad_entry", f"{what}: {str(value)[:50]}")
+                self._problem("bad_entry", f"{what}: {row}")
 
     def _problem(self, code: str, detail: str) -> None:
         self.collector.problem(self.path, code, detail)
 
 
 def _judged(shapes: list[Shape], verdict: bool | None) -> list[Shape]:
-    return shapes if verdict is None else [replace(shape, verdict=verdict) for shape in shapes]
+    return shapes if verdict is None else [shape._replace(verdict=verdict) for shape in shapes]
 
 
-def _id(entry: dict[str, Any], key: str = "id") -> Hashable:
+def _id(value: Any) -> Hashable:
     """Numbers or texts, as the file has them; anything else would be no key."""
-    value = entry.get(key)
-    return value if isinstance(value, int | str | float) else repr(value)
+    return value if isinstance(value, int | float | str) else repr(value)
 
 
 def _text(value: Any) -> str:
     return str(value).strip() if isinstance(value, str | int) else ""
 
 
-def _size(image: dict[str, Any]) -> tuple[float, float] | None:
+def _size(width: Any, height: Any) -> tuple[float, float] | None:
     try:
-        return number(image.get("width")), number(image.get("height"))
+        return number(width), number(height)
     except BadShape:
         return None
 

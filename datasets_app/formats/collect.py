@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
 
 from datasets_app.formats.geometry import BadShape, fit
 from datasets_app.formats.masks import Outlines
 from datasets_app.formats.safe_files import UnreadableFile
 from datasets_app.formats.source import Lookup, Source
-from datasets_app.records import ImageRecord, Point, Problem, Reading, Shape
+from datasets_app.records import ImageRecord, Point, Problem, Reading, Shape, Shapes
 
 Identity = tuple[str, str, tuple[Point, ...], bool, bool | None]
 
@@ -19,8 +19,8 @@ class Entry:
     """What one annotation file states of one image, before anything was looked up."""
 
     file: str
-    names: tuple[str, ...]  # of the image, the most likely first
-    shapes: tuple[Shape, ...] = ()
+    names: Iterable[str]  # of the image, the most likely first
+    shapes: Sequence[Shape] = ()
     size: tuple[float, float] | None = None  # stated width and height in pixels
     split: str = ""
     key: str = ""  # entries with the same key speak of the same image; "" is the file
@@ -33,7 +33,7 @@ class Collector:
 
     source: Source
     problems: list[Problem] = field(default_factory=list)
-    shapes: dict[str, list[Shape]] = field(default_factory=dict)  # of each labelled image
+    shapes: dict[str, Shapes] = field(default_factory=dict)  # of each labelled image
     splits: dict[str, str] = field(default_factory=dict)
 
     def problem(self, path: str, code: str, detail: str = "") -> None:
@@ -65,7 +65,7 @@ class Collector:
 
     def labels(self) -> tuple[str, ...]:
         """Labels of the kept shapes, in the order they were met; a region of interest has none."""
-        met = (shape.label for shapes in self.shapes.values() for shape in shapes if not shape.is_roi)
+        met = (shape.label for shapes in self.shapes.values() for shape in shapes.traits if not shape.is_roi)
         return tuple(dict.fromkeys(met))
 
     def reading(self, name: str, labels: tuple[str, ...], notes: dict[str, str]) -> Reading:
@@ -74,7 +74,7 @@ class Collector:
 
     def _records(self) -> Iterator[ImageRecord]:
         for image in self.source.images:
-            labelled, shapes = image in self.shapes, tuple(self.shapes.get(image, ()))
+            labelled, shapes = image in self.shapes, self.shapes.get(image, ())
             yield ImageRecord(image, shapes=shapes, labelled=labelled, split=self.splits.get(image, ""))
 
     def _resolve(self, entries: list[Entry]) -> list[str | None]:
@@ -103,7 +103,7 @@ class Collector:
         return (self.source.lookup(name, near=entry.file) for name in entry.names)
 
     def _report_unfound(self, entry: Entry) -> None:
-        lookups, stated = list(self._lookups(entry)), entry.names[0] if entry.names else ""
+        lookups, stated = list(self._lookups(entry)), next(iter(entry.names), "")
         ambiguous = [lookup.candidates for lookup in lookups if lookup.candidates]
         taken = [lookup.image for lookup in lookups if lookup.image]
         if taken:
@@ -123,32 +123,33 @@ class Collector:
             stated = "x".join(f"{side:g}" for side in entry.size)
             self.problem(image, "size_differs", f"{stated} stated, {size[0]}x{size[1]} found")
         self.set_split(image, entry.split, entry.file)
-        kept = self.shapes.setdefault(image, [])
-        seen = {_identity(shape) for shape in kept}
-        for shape in _in_pixels(entry.shapes, size) if entry.is_relative else entry.shapes:
-            self._add_shape(image, shape, size, kept, seen)
+        shapes = _in_pixels(entry.shapes, size) if entry.is_relative else entry.shapes
+        self.shapes[image] = self._fitting(image, shapes, size)
 
-    def _add_shape(
-        self, image: str, shape: Shape, size: tuple[int, int], kept: list[Shape], seen: set[Identity]
-    ) -> None:
-        try:
-            fitted, cut = fit(shape, size)
-        except BadShape as error:
-            self.problem(image, error.code, describe(shape))
-            return
-        if cut:
-            self.problem(image, "clipped", describe(shape))
-        identity = _identity(fitted)
-        if identity in seen:
-            self.problem(image, "duplicate_shape", describe(shape))
-            return
-        seen.add(identity)
-        kept.append(fitted)
+    def _fitting(self, image: str, shapes: Sequence[Shape], size: tuple[int, int]) -> Shapes:
+        """The shapes of the image that were kept before, and those of these that hold."""
+        before = self.shapes.get(image, ())
+        seen: dict[Identity, Shape] = {_identity(shape): shape for shape in before}
+        is_changed = not isinstance(shapes, Shapes) or bool(before)
+        for shape in shapes:
+            try:
+                fitted, cut = fit(shape, size)
+            except BadShape as error:
+                self.problem(image, error.code, describe(shape))
+                is_changed = True
+                continue
+            if cut:
+                self.problem(image, "clipped", describe(shape))
+            if seen.setdefault(_identity(fitted), fitted) is not fitted:
+                self.problem(image, "duplicate_shape", describe(shape))
+                is_changed = True
+            is_changed = is_changed or fitted is not shape
+        return Shapes(seen.values()) if is_changed else shapes  # type: ignore[return-value]
 
 
-def _in_pixels(shapes: Iterable[Shape], size: tuple[int, int]) -> Iterator[Shape]:
+def _in_pixels(shapes: Iterable[Shape], size: tuple[int, int]) -> list[Shape]:
     width, height = size
-    return (replace(shape, points=tuple((x * width, y * height) for x, y in shape.points)) for shape in shapes)
+    return [shape._replace(points=tuple((x * width, y * height) for x, y in shape.points)) for shape in shapes]
 
 
 def _identity(shape: Shape) -> Identity:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
-from dataclasses import replace
 from typing import Any
 
 from datasets_app.records import Point, Shape
@@ -70,7 +69,7 @@ def fit(shape: Shape, size: tuple[int, int]) -> tuple[Shape, bool]:
     inside = _clip_polygon(shape.points, size) if shape.kind == "polygon" else _clamp(shape.points, size)
     if shape.kind == "polygon" and area(inside) == 0:
         raise BadShape("outside_image")
-    return replace(shape, points=inside), overhang > TOLERANCE
+    return shape._replace(points=inside), overhang > TOLERANCE
 
 
 def area(polygon: tuple[Point, ...]) -> float:

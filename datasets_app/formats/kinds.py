@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 from xml.etree.ElementTree import Element
 
+from datasets_app.formats.coco_file import CocoFile
 from datasets_app.formats.safe_files import UnreadableFile, read_json, read_xml, read_yaml
 
 # What a file that is not read gets called in messages; the kinds that are read are named by their modules.
@@ -39,27 +40,29 @@ class Kinds:
         return self.by_kind.get(kind, ())
 
 
-def sort_kinds(files: Iterable[tuple[str, Path]], large: dict[str, Any]) -> Kinds:
-    """Look into each file, given as its relative name and where it is. What was parsed of COCO goes into `large`."""
+def sort_kinds(files: Iterable[tuple[str, Path]], read: dict[str, CocoFile]) -> Kinds:
+    """Look into each file, given as its relative name and where it is. What was read of COCO goes into `read`."""
     by_kind: dict[str, list[str]] = {}
     unreadable: dict[str, str] = {}
     for name, path in files:
         try:
             kind, content = look_into(path)
             by_kind.setdefault(kind, []).append(name)
-            if kind == "coco":
-                large[name] = content
+            if kind == "coco" and content:
+                read[name] = content
         except UnreadableFile as error:
             unreadable[name] = str(error)
     return Kinds({kind: tuple(names) for kind, names in by_kind.items()}, unreadable)
 
 
-def look_into(path: Path) -> tuple[str, Any]:
-    """The kind of one file, and what a JSON holds; raises UnreadableFile."""
+def look_into(path: Path) -> tuple[str, CocoFile | None]:
+    """The kind of one file, and what was read of one that looks like COCO; raises UnreadableFile."""
     if path.suffix.lower() != ".json":
         return kind_of(path), None
-    content = read_json(path)
-    return json_kind(content), content
+    found = CocoFile(path)
+    if found.members is None:
+        return list_kind(read_json(path)), None
+    return found.kind or object_kind(found.members), found
 
 
 def kind_of(path: Path) -> str:
@@ -74,21 +77,9 @@ def kind_of(path: Path) -> str:
     return _text_kind(path) if suffix in (".txt", ".csv") else ""
 
 
-def json_kind(value: Any) -> str:
-    if isinstance(value, list):
-        return _list_kind([entry for entry in value[:_HEAD] if isinstance(entry, dict)])
-    if not isinstance(value, dict):
-        return ""
-    if isinstance(value.get("shapes"), list):
-        return "labelme_json"
-    if isinstance(value.get("images"), list) and isinstance(value.get("annotations"), list):
-        return _coco_kind(value)
-    regions = value.get("_via_img_metadata", value)
-    entries = list(regions.values())[:_HEAD] if isinstance(regions, dict) else []
-    return "via" if any(isinstance(entry, dict) and "regions" in entry for entry in entries) else ""
-
-
-def _list_kind(entries: list[dict]) -> str:
+def list_kind(value: Any) -> str:
+    """The kind of a JSON file that holds a list."""
+    entries = [entry for entry in value[:_HEAD] if isinstance(entry, dict)] if isinstance(value, list) else []
     if any("image_id" in entry and ("bbox" in entry or "segmentation" in entry) for entry in entries):
         return "coco_results"
     if any("image" in entry and isinstance(entry.get("annotations"), list) for entry in entries):
@@ -96,17 +87,13 @@ def _list_kind(entries: list[dict]) -> str:
     return ""
 
 
-def _coco_kind(value: dict) -> str:
-    annotations = [entry for entry in value["annotations"] if isinstance(entry, dict)]
-    categories = value.get("categories")
-    listed = [entry for entry in categories if isinstance(entry, dict)] if isinstance(categories, list) else []
-    if any("segments_info" in entry for entry in annotations):
-        return "coco_panoptic"
-    if any(entry.get("keypoints") for entry in (*annotations, *listed)):
-        return "coco_keypoints"
-    if any("caption" in entry for entry in annotations):
-        return "coco_captions"
-    return "coco" if isinstance(categories, list) else ""
+def object_kind(value: dict[str, Any]) -> str:
+    """The kind of a JSON file that holds an object which is no COCO."""
+    if isinstance(value.get("shapes"), list):
+        return "labelme_json"
+    regions = value.get("_via_img_metadata", value)
+    entries = list(regions.values())[:_HEAD] if isinstance(regions, dict) else []
+    return "via" if any(isinstance(entry, dict) and "regions" in entry for entry in entries) else ""
 
 
 def xml_kind(root: Element) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from datasets_app.formats.source import Source
@@ -21,6 +21,8 @@ class Metas:
 
     by_image: dict[str, dict[str, str]]
     problems: tuple[Problem, ...] = ()
+    columns: tuple[str, ...] = ()  # without that of the file
+    rows: int = 0
 
 
 def read_metas(path: Path, source: Source) -> Metas:
@@ -34,7 +36,9 @@ def read_metas(path: Path, source: Source) -> Metas:
             f"found {', '.join(table.header)[:200] or 'nothing'}",
             "meta_columns",
         )
-    return _assign(table, file_column, facts[:_MAX_COLUMNS], source)
+    found = _assign(table, file_column, facts[:_MAX_COLUMNS], source)
+    rows = sum(any(part.strip() for part in row) for row in table.rows)
+    return replace(found, columns=tuple(dict.fromkeys(name for _n, name in facts[:_MAX_COLUMNS])), rows=rows)
 
 
 def _assign(table: Table, file_column: int, facts: list[tuple[int, str]], source: Source) -> Metas:

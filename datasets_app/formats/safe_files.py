@@ -27,7 +27,7 @@ def read_json(path: Path) -> Any:
     """The parsed file; raises UnreadableFile."""
     text = read_text(path)
     try:
-        return json.loads(text, parse_constant=_refuse_constant)
+        return json.loads(text, parse_constant=refuse_constant)
     except json.JSONDecodeError as error:
         raise UnreadableFile(f"line {error.lineno}: no JSON ({error.msg})") from None
     except RecursionError:
@@ -84,5 +84,6 @@ def read_bytes(path: Path, limit: int | None = None) -> bytes:
     return data
 
 
-def _refuse_constant(name: str) -> NoReturn:
+def refuse_constant(name: str) -> NoReturn:
+    """For Python's parser, which takes NaN and Infinity."""
     raise ValueError(f"{name} is no JSON number")

@@ -13,11 +13,11 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
+from datasets_app.formats.coco_file import CocoFile
 from datasets_app.formats.headers import Header, read_header
 from datasets_app.formats.kinds import Kinds, sort_kinds
-from datasets_app.formats.safe_files import UnreadableFile, read_json
+from datasets_app.formats.safe_files import UnreadableFile
 
 IMAGE_SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp"})
 ANNOTATION_SUFFIXES = frozenset({".json", ".xml", ".csv", ".txt", ".yaml", ".yml", ".data", ".names", ".cat"})
@@ -66,15 +66,18 @@ class Source:
     @cached_property
     def kinds(self) -> Kinds:
         """The annotation files by what is in them."""
-        return sort_kinds(((name, self.annotation_path(name)) for name in self.annotations), self._large)
+        return sort_kinds(((name, self.annotation_path(name)) for name in self.annotations), self._coco)
 
     @cached_property
-    def _large(self) -> dict[str, Any]:
+    def _coco(self) -> dict[str, CocoFile]:
         return {}
 
-    def take_json(self, name: str) -> Any:
-        """The content of a JSON file; of a large one what was parsed to tell its kind, once. Raises UnreadableFile."""
-        return self._large.pop(name) if name in self._large else read_json(self.annotation_path(name))
+    def take_coco(self, name: str) -> CocoFile:
+        """What a COCO file states: what was read to tell its kind, or read anew. Raises UnreadableFile."""
+        found = self._coco.pop(name, None) or CocoFile(self.annotation_path(name))
+        if found.kind != "coco":
+            raise UnreadableFile("it is no COCO file any more")
+        return found
 
     def image_path(self, image: str) -> Path:
         return self.images_root / image
@@ -181,6 +184,17 @@ class Source:
         return _table(self.images, lambda key: posixpath.splitext(posixpath.basename(key))[0])
 
 
+@dataclass(frozen=True)
+class Known(Source):
+    """Images that are kept already, by their names alone: for looking up what a table names."""
+
+    names: tuple[str, ...] = ()
+
+    @cached_property
+    def images(self) -> tuple[str, ...]:
+        return self.names
+
+
 def clean_name(name: str) -> str:
     """A stated path as the table spells paths: "/" between parts, no drive, no "." or "..", no leading "/"."""
     path = posixpath.normpath("/" + name.strip().replace("\\", "/"))
@@ -188,12 +202,22 @@ def clean_name(name: str) -> str:
 
 
 def _walk(root: Path) -> Iterator[str]:
-    """Plain files below `root`, sorted; links are not followed."""
-    found = []
-    for folder, _subfolders, files in os.walk(root):
-        base = Path(folder)
-        found += [base / name for name in files if not (base / name).is_symlink()]
-    return iter(sorted(path.relative_to(root).as_posix() for path in found))
+    """Plain files below `root`, sorted by their folders; links are not followed."""
+    return iter(sorted(_files_below(str(root), ""), key=lambda name: name.split("/")))
+
+
+def _files_below(folder: str, prefix: str) -> Iterator[str]:
+    """Names alone: of a large set, a Path for each would take longer than reading the folder."""
+    try:
+        with os.scandir(folder) as entries:
+            listed = list(entries)
+    except OSError:  # gone, or nobody may look: as if it were not there
+        return
+    for entry in listed:
+        if entry.is_dir(follow_symlinks=False):
+            yield from _files_below(entry.path, f"{prefix}{entry.name}/")
+        elif not entry.is_symlink():
+            yield prefix + entry.name
 
 
 def _is_junk(name: str) -> bool:

@@ -83,6 +83,14 @@ def processes() -> list[int]:
     return [int(entry.name) for entry in Path("/proc").iterdir() if entry.name.isdigit()]
 
 
+def name_of(pid: int) -> str:
+    """Of the program that it runs, at most 15 characters; "" where it is gone."""
+    try:
+        return Path(f"/proc/{pid}/comm").read_text(encoding="utf-8", errors="replace").strip()
+    except OSError:
+        return ""
+
+
 def session_of(pid: int) -> int | None:
     """The session that `pid` belongs to; None where it is gone or a zombie."""
     fields = _stat(pid)

@@ -17,7 +17,7 @@ from django.utils.translation import gettext_noop as _
 from jobs import hosts, locks
 from jobs.enclosure import processes
 from jobs.kinds import Launch
-from jobs.launchers import sandbox, shim
+from jobs.launchers import container, sandbox, shim
 from jobs.launchers.errors import LaunchFailed, Lost
 from jobs.said import Said
 
@@ -30,18 +30,24 @@ def find(folder: Path, attempt: int | None = None) -> dict[str, Any] | None:
     order = _read(folder / shim.ORDER)
     if order is None or (attempt is not None and order.get("attempt") != attempt):
         return None
-    started = locks.is_held(folder / shim.LOCK) or (folder / shim.EXIT).exists()
+    started = locks.is_held(folder / shim.LOCK) or (folder / shim.EXIT).exists() or _runs_alone(order)
     return _handle(folder, order.get("sandbox", "")) if started else None
 
 
 def start(launch: Launch, *, attempt: int, grace: float, log_limit: int = 0, host: str = "") -> dict[str, Any]:
     """Start the program below `launch.folder`."""
     clear(launch.folder)
-    enclosed = sandbox.name()
-    program = sandbox.enclose(launch) if enclosed else launch
+    words: dict[str, list[str]] = {}
+    if launch.image:
+        enclosed = container.needed().name
+        program, words = container.enclose(launch, attempt)
+    else:
+        enclosed = sandbox.name()
+        program = sandbox.enclose(launch) if enclosed else launch
     order = {
         "argv": program.argv,
-        "program": launch.argv[0],
+        "program": program.argv[0] if words else launch.argv[0],
+        "container": words,
         "environment": program.environment,
         "sandbox": enclosed,
         "cwd": str(launch.folder),
@@ -73,6 +79,15 @@ def poll(handle: dict[str, Any]) -> int | None:
         return None
     ended = _read(folder / shim.EXIT)
     if ended is None:
+        order = _read(folder / shim.ORDER) or {}
+        is_running, code = container.state_of(order) if order.get("container") else (False, None)
+        if is_running:
+            return None
+        if code is not None and _is_of_this_boot(folder):  # nobody else is left to write it down
+            shim.write_json(folder / shim.EXIT, {"code": code, "at": time.time()})
+            with contextlib.suppress(LaunchFailed):  # it ended; the next start in this folder asks again
+                container.remove(order)
+            return code
         raise Lost(Said(_("the program was gone without an exit code, as after a power cut or when memory ran out")))
     return int(ended["code"])
 
@@ -80,7 +95,7 @@ def poll(handle: dict[str, Any]) -> int | None:
 def age(handle: dict[str, Any]) -> float | None:
     """Seconds since it was started, by a clock that nobody can set; None where it is gone."""
     started = _read(Path(handle["folder"]) / shim.STARTED) or {}
-    for who in ("shim", "leader", "init"):
+    for who in ("shim", "leader", "init"):  # of a container whose watchers were killed nobody knows it
         if processes.is_alive(started.get(who)):
             return processes.age_of(started[who][0])
     return None
@@ -101,11 +116,16 @@ def stop(handle: dict[str, Any]) -> None:
         processes.send(processes.children().get(started["init"][0], [])[:1], signal.SIGTERM)
     elif processes.is_alive(started.get("leader")) and "init" not in started:
         processes.send([started["leader"][0]], signal.SIGTERM)
+    elif _runs_alone(order := _read(Path(handle["folder"]) / shim.ORDER) or {}):
+        container.stop(order)
 
 
 def kill(handle: dict[str, Any]) -> None:
     """SIGKILL to the leader, all below it, and the rest of its session; the shim, if it lives, sweeps what is left."""
     started = _read(Path(handle["folder"]) / shim.STARTED) or {}
+    order = _read(Path(handle["folder"]) / shim.ORDER) or {}
+    if order.get("container"):
+        container.kill(order)
     roots = [started[who][0] for who in ("leader", "init") if processes.is_alive(started.get(who))]
     below = [pid for root in roots for pid in processes.descendants(root)]
     leader, birth = started.get("leader", (0, ""))
@@ -120,10 +140,37 @@ def clear(folder: Path) -> None:
     """Forget an earlier start, so that the program can be started again in the same folder."""
     if locks.is_held(folder / shim.LOCK):
         raise LaunchFailed("the program of the last start still lives")
+    if (order := _read(folder / shim.ORDER) or {}).get("container"):
+        container.remove(order)
     for name in (shim.STARTED, shim.EXIT, shim.ORDER):
         (folder / name).unlink(missing_ok=True)
     for draft in folder.glob(f".{shim.EXIT}.*"):  # set aside by a shim that was killed
         draft.unlink(missing_ok=True)
+
+
+def end_unwatched(folder: Path) -> bool:
+    """Kill the container of a start that nobody watches any more; where it runs no more, forget the start. Whether it
+    may still run."""
+    order = _read(folder / shim.ORDER) or {}
+    if container.state_of(order)[0]:
+        container.kill(order)
+        return True
+    try:
+        clear(folder)
+    except LaunchFailed:
+        return True
+    return False
+
+
+def _is_of_this_boot(folder: Path) -> bool:
+    """Whether the last start was in this boot: of an earlier one no tool knows how its containers ended."""
+    started = _read(folder / shim.STARTED) or {}
+    return str((started.get("shim") or (0, ""))[1]).startswith(processes.boot_id())
+
+
+def _runs_alone(order: dict[str, Any]) -> bool:
+    """Whether it is a container that goes on though nobody is left below whom it ran."""
+    return bool(order.get("container")) and container.state_of(order)[0]
 
 
 def _handle(folder: Path, enclosed: str) -> dict[str, Any]:

@@ -7,6 +7,7 @@ writes elsewhere in there is thrown away with its other scratch, and what the po
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 from dataclasses import replace
@@ -61,11 +62,22 @@ def fault() -> str:
     return done.stderr.strip()[:300] or f"exit code {done.returncode}" if done.returncode else ""
 
 
+def fresh_scratch(folder: Path) -> Path:
+    """An empty folder in the place of the run folder. It lies where an earlier kernel of this run could write: a link
+    that one put there would open whatever it leads to."""
+    scratch = folder / "tmp" / SCRATCH
+    if scratch.is_symlink() or scratch.is_file():
+        scratch.unlink()
+    elif scratch.exists():
+        shutil.rmtree(scratch)
+    scratch.mkdir(parents=True)
+    return scratch
+
+
 def enclose(launch: Launch) -> Launch:
     """The same program inside. "{lock}": the lock's open file, which the sandbox holds while anything in it lives."""
     folder = launch.folder
-    scratch = folder / "tmp" / SCRATCH
-    scratch.mkdir(parents=True, exist_ok=True)
+    scratch = fresh_scratch(folder)
     (folder / "status.jsonl").touch()
     own = ["--bind", str(scratch), str(folder)]
     for path in sorted(folder.iterdir()):
@@ -75,7 +87,7 @@ def enclose(launch: Launch) -> Launch:
     gpus = [word for node in nodes for word in ("--dev-bind-try", node, node)] + ["--ro-bind", "/sys", "/sys"] * bool(
         nodes
     )
-    given = [*launch.readable, *_links_lead_to(folder)]
+    given = [*launch.readable, *links_lead_to(folder)]
     binds = [*_system(), *gpus, *_ro(_python()), *_without_home(), *_ro(given), *own]
     argv = [NAME, *ENCLOSED, *binds, "--sync-fd", "{lock}", "--chdir", str(folder), "--", *launch.argv]
     # by their own names: the numbers count the GPUs that a program can see, and it sees no others
@@ -103,7 +115,7 @@ def _python() -> list[Path]:
     return [*found, *libraries, *cuda, base / "kernels_app" / "__init__.py", base / "kernels_app" / "contract"]
 
 
-def _links_lead_to(folder: Path) -> list[Path]:
+def links_lead_to(folder: Path) -> list[Path]:
     """Images are links where the file system can make no second names of them: then they have to be seen as well."""
     for place, _folders, files in os.walk(folder / "dataset"):
         if any(Path(place, file).is_symlink() for file in files):

@@ -7,7 +7,8 @@ it inherits whatever the program leaves behind, double forks and torchrun's rank
 it looks now and then how much memory all of them have, and keeps the log below its limit.
 
 In a sandbox the leader is bubblewrap, and its only child the first process inside: neither is told to end, the program
-below them is; and where bubblewrap is killed alone, the first process inside is the one whose end counts.
+below them is; and where bubblewrap is killed alone, the first process inside is the one whose end counts. Of a
+container the leader is the client of docker or podman, see `jobs.enclosure.program`.
 """
 
 from __future__ import annotations
@@ -31,7 +32,8 @@ if __name__ == "__main__":  # alone, without Django: what it is made of lies abo
 from jobs import locks
 from jobs.enclosure.logcut import Cutter
 from jobs.enclosure.memory import Memory
-from jobs.enclosure.processes import children, descendants, is_alive, named, send
+from jobs.enclosure.processes import descendants, named, send
+from jobs.enclosure.program import Contained, Program
 
 ORDER = "launch.json"  # what to start
 STARTED = "started.json"  # {"shim": [pid, birth], "leader": [pid, birth], "init": [pid, birth] in a sandbox}
@@ -40,12 +42,12 @@ LOCK = "kernel.lock"
 LOG = "kernel.log"
 LEFTOVER_GRACE = 10.0  # seconds for what a leader that ended by itself left behind
 LOG_LOOK = 1.0  # seconds from one look at the log's size to the next
-INIT_LIMIT = 5.0  # seconds for the sandbox to stand
 FILES = 65536  # open files at most
 OOM_SCORE = 500  # when memory is short, a kernel goes before anything of the portal's own
 RESERVE = 4096  # bytes set aside for `exit.json`
 BUSY = 75  # this program's exit code where another shim holds the lock
 PR_SET_CHILD_SUBREAPER = 36
+_children: list[subprocess.Popen[bytes]] = []  # kept, else the module itself would collect what it started
 AWAITED = {signal.SIGCHLD, signal.SIGTERM, signal.SIGINT}
 
 
@@ -63,7 +65,7 @@ def main(folder: Path) -> int:
         (folder / LOG).open("a").write(f"The program could not be started: {error}\n")
         ending.write({"code": 127, "at": time.time()})
         return 0
-    program = Program(leader, is_sandboxed=bool(order.get("sandbox")))
+    program = _program(order, folder, leader)
     started = {"shim": named(os.getpid()), "leader": named(leader), "at": time.time()}
     write_json(folder / STARTED, started | ({"init": named(program.init)} if program.init else {}))
     _watch(program, ending, Cutter(folder / LOG, int(order.get("log_limit", 0))), float(order["grace"]))
@@ -87,62 +89,11 @@ class ExitFile:
         self._draft.replace(self._path)
 
 
-class Program:
-    """The program's leader, and in a sandbox its first process inside."""
-
-    def __init__(self, leader: int, *, is_sandboxed: bool) -> None:
-        self.leader = leader
-        self.is_sandboxed = is_sandboxed
-        self.init = self._await_init() if is_sandboxed else None
-
-    @property
-    def aside(self) -> set[int]:
-        """What encloses the program: not its own, and nothing that could save a checkpoint."""
-        return {self.leader, self.init} - {None} if self.is_sandboxed else set()  # type: ignore[return-value]
-
-    @property
-    def first(self) -> list[int]:
-        """Who hears of the end first: the leader; in a sandbox the program that the first process inside started."""
-        return [self.leader] if not self.is_sandboxed else children().get(self.init or 0, [])[:1]
-
-    def reap(self) -> int | None:
-        """Collect every child that ended; the program's exit code if its end was among them."""
-        found = None
-        while True:
-            try:
-                pid, status = os.waitpid(-1, os.WNOHANG)
-            except ChildProcessError:
-                return found
-            if pid == 0:
-                return found
-            if pid == self.leader:
-                found = self._ended(os.waitstatus_to_exitcode(status))
-
-    def _ended(self, code: int) -> int | None:
-        """bubblewrap says 128 + n of a program that signal n killed. Killed itself, it leaves the sandbox standing."""
-        if not self.is_sandboxed:
-            return code
-        if code < 0 and self.init and self.init != self.leader and is_alive(list(named(self.init))):
-            self.leader = self.init
-            return None
-        self._collect_init()
-        return 128 - code if code > 128 and code - 128 in signal.valid_signals() else code
-
-    def _collect_init(self) -> None:
-        """The first process inside ends a moment after bubblewrap, where nothing else is left inside: what the
-        program took of the machine is known when it was waited for."""
-        deadline = time.monotonic() + 0.2
-        with contextlib.suppress(ChildProcessError):
-            while self.init and time.monotonic() < deadline and os.waitpid(self.init, os.WNOHANG)[0] == 0:
-                time.sleep(0.005)
-
-    def _await_init(self) -> int | None:
-        deadline = time.monotonic() + INIT_LIMIT
-        while time.monotonic() < deadline and is_alive(list(named(self.leader))):
-            for init in children().get(self.leader, []):
-                return init
-            time.sleep(0.005)
-        return None
+def _program(order: dict[str, Any], folder: Path, leader: int) -> Program:
+    if words := order.get("container"):
+        log = os.open(folder / LOG, os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC)
+        return Contained(leader, words, order["environment"], log)
+    return Program(leader, is_sandboxed=bool(order.get("sandbox")))
 
 
 def _start(order: dict[str, Any], folder: Path, lock: int) -> int:
@@ -163,6 +114,7 @@ def _start(order: dict[str, Any], folder: Path, lock: int) -> int:
             pass_fds=[lock],
             preexec_fn=_before_exec,
         )
+    _children.append(process)
     return process.pid
 
 
@@ -179,12 +131,13 @@ def _before_exec() -> None:
 
 def _watch(program: Program, ending: ExitFile, log: Cutter, grace: float) -> None:
     """Until no process is left."""
-    told = set(program.aside)  # who got SIGTERM: once is enough, a leader may be writing its checkpoint
+    told: set[int] = set()  # who got SIGTERM: once is enough, a leader may be writing its checkpoint
     asked: float | None = None  # when somebody asked for the end
     ended: float | None = None  # when the leader ended
     memory = Memory()
-    memory.aside = program.aside
     while True:
+        memory.aside = program.aside
+        told |= memory.aside
         log.look()
         code = program.reap()
         if code is not None:
@@ -193,25 +146,31 @@ def _watch(program: Program, ending: ExitFile, log: Cutter, grace: float) -> Non
         is_ending = asked is not None or ended is not None
         left = descendants(os.getpid()) if is_ending else [program.leader]
         if ended is not None and not left:
+            program.close()
             return
-        _press(left, told, asked, ended, grace)
+        _press(program, left, told, asked, ended, grace)
         until = min(memory.look(), LOG_LOOK) if ended is None else LOG_LOOK
         got = signal.sigtimedwait(AWAITED, 0.2 if is_ending else until)
         if got is not None and got.si_signo != signal.SIGCHLD and asked is None:
             asked = time.monotonic()
-            first = program.first if ended is None else [pid for pid in left if pid not in told]
-            told.update(first)
-            send(first, signal.SIGTERM)
+            if ended is None:
+                told.update(program.tell())
+            else:
+                late = [pid for pid in left if pid not in told]
+                told.update(late)
+                send(late, signal.SIGTERM)
 
 
-def _press(left: list[int], told: set[int], asked: float | None, ended: float | None, grace: float) -> None:
+def _press(
+    program: Program, left: list[int], told: set[int], asked: float | None, ended: float | None, grace: float
+) -> None:
     """Send what is due to those that are left: SIGTERM after a third of the grace, SIGKILL after all of it."""
     now = time.monotonic()
     limits = [
         start + limit for start, limit in ((asked, grace), (ended, min(LEFTOVER_GRACE, grace))) if start is not None
     ]
     if limits and now > min(limits):
-        send(left, signal.SIGKILL)
+        program.put_down(left, now - min(limits))
     elif asked is not None and now > asked + grace / 3:
         send([pid for pid in left if pid not in told], signal.SIGTERM)
         told.update(left)

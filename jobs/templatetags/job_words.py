@@ -22,6 +22,8 @@ CANCEL = {
     "import_model": gettext_lazy("Cancel import"),
     "import_kernel": gettext_lazy("Cancel import"),
     "export_dataset": gettext_lazy("Cancel export"),
+    "export_snapshot": gettext_lazy("Cancel export"),
+    "restore_snapshot": gettext_lazy("Cancel restoration"),
     "export_model": gettext_lazy("Cancel export"),
 }
 # what the engine says of itself is short; these say more to a reader

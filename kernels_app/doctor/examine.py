@@ -39,6 +39,7 @@ class Examination:
     tick: Callable[[], None] = lambda: None  # called while a program runs; what it raises ends all
     say: Callable[[str], None] = lambda text: None  # what a log should hold
     begun: Callable[[str, str], None] = lambda training_type, what: None
+    image: str = ""  # of a kernel that is a container
     runs: list[Run] = field(default_factory=list)
 
     def lines(self) -> Iterator[Line]:
@@ -149,7 +150,7 @@ class Examination:
                 "It cannot be tried with its defaults: %(why)s Say params or model_type below [doctor] in kernel.toml."
             )
             raise ValueError(Said(text, why=problems[0].message))
-        return Order(self.kernel, training_type, str(codes[0]), params, suffixes, self.devices)
+        return Order(self.kernel, training_type, str(codes[0]), params, suffixes, self.devices, self.image)
 
     @property
     def _patterns(self) -> tuple[logmetrics.Pattern, ...]:

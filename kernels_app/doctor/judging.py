@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from django.conf import settings as portal
+from django.template.defaultfilters import filesizeformat
 from django.utils.translation import gettext_noop as _
 from PIL import Image
 
@@ -22,6 +23,7 @@ from kernels_app.doctor.words import FAILED, OK, REMARK, SKIPPED
 
 Verdict = tuple[str, str]  # state and what was found
 
+LOG_LOOKED_AT = 16 * 2**20  # bytes of a log, from its beginning, in which patterns are looked for
 ODD_LINES = {
     "no_json": _("A line of status_file is no JSON object: %(line)s"),
     "other_key": _("A line of status_file has not the project_key of this run: %(line)s"),
@@ -34,6 +36,9 @@ def how_it_ended(run: Run) -> Said:
     """Of a run that did not go well."""
     if run.refusal:
         return Said(_("It could not be started: %(why)s"), why=run.refusal)
+    if run.took:
+        sizes = {"size": filesizeformat(run.took), "limit": filesizeformat(portal.JOB_DISK_QUOTA)}
+        return Said(_("Stopped because it took %(size)s of the disk; a run may take %(limit)s."), **sizes)
     if run.is_late:
         return Said(
             _("It had not ended after %(n)d s, the limit of one trial."), n=int(portal.TRAINPORTAL_DOCTOR_LIMIT)
@@ -73,7 +78,7 @@ def reports(run: Run) -> Verdict:
 
 
 def graphs(run: Run, schema: dict[str, Any], patterns: Sequence[Pattern] = ()) -> Verdict:
-    log = (run.folder / logs.NAME).read_bytes().splitlines()
+    log = trial.head(run.folder / logs.NAME, LOG_LOOKED_AT).splitlines() if patterns else []
     for pattern in patterns:
         if not any(pattern.row(line, 0) for line in log):
             text = _("No line of its log matches the pattern of the graph %(name)s in kernel.toml.")

@@ -15,10 +15,10 @@ from typing import Any
 
 from django.conf import settings
 
-from jobs import logs, runfolder
+from jobs import bridge, limits, logs, runfolder
 from jobs.launchers import local, put_down, sandbox
 from jobs.launchers.errors import LaunchFailed, Lost
-from kernels_app import launching
+from kernels_app import launching, reporting
 from kernels_app.contract import results, status
 from kernels_app.contract.config import TrainingConfig
 from kernels_app.contract.settings import ModelSettings
@@ -46,6 +46,7 @@ class Order:
     params: dict[str, Any]
     suffixes: tuple[str, ...] = ()
     devices: tuple[int, ...] = ()
+    image: str = ""  # of a container
 
 
 @dataclass
@@ -59,6 +60,7 @@ class Run:
     asked: Counter[tiny.Place] = field(default_factory=Counter)  # what the operation has to answer for
     was_stopped: bool = False
     is_late: bool = False
+    took: int = 0  # bytes of the disk, where it was killed because these were too many
     refusal: str = ""  # why it could not be started
     read: set[str] = field(default_factory=set)
     watched: bool = True
@@ -88,12 +90,21 @@ class Run:
 
     @property
     def went_well(self) -> bool:
-        return not self.error and not self.refusal and not self.is_late and (self.code == 0 or self.is_done)
+        return (
+            not self.error
+            and not self.refusal
+            and not self.is_late
+            and not self.took
+            and (self.code == 0 or self.is_done)
+        )
 
     @property
     def metrics(self) -> list[Path]:
         """Its graphs; a link, a pipe or a folder is none."""
-        return [path for path in sorted((self.output / results.METRICS).glob("*.csv")) if _size(path) is not None]
+        folder = self.output / results.METRICS
+        if any((self.output / part).is_symlink() for part in (results.METRICS, *results.METRICS.parents)):
+            return []
+        return [path for path in sorted(folder.glob("*.csv")) if _size(path) is not None]
 
     @property
     def last_words(self) -> str:
@@ -170,8 +181,24 @@ def go(
     """Start it and see it to its end; `stop_when` it is so, it is asked to stop, with the usual grace."""
     before = _snapshot(order.kernel, run.folder)
     (run.folder / "status.jsonl").unlink(missing_ok=True)
+    try:
+        reporting.lend(order.kernel, run.folder, called=bridge.trial(), tick=tick, image=order.image)
+        _watched_to_its_end(run, order, tick, base, stop_when)
+    except reporting.NoBroker as error:
+        run.refusal = str(error)
+    finally:
+        bridge.close(run.folder)
+    for folder in (run.output, run.folder / "images"):
+        runfolder.drop_links(folder)
+    run.strays = _strays(run, before, _snapshot(order.kernel, run.folder))
+    return run
+
+
+def _watched_to_its_end(run: Run, order: Order, tick: Tick, base: Path | None, stop_when: Callable[[], bool]) -> None:
     readable = [base] if base else []
-    launch = launching.launch(order.kernel, run.folder, key=run.key, devices=order.devices, readable=readable)
+    launch = launching.launch(
+        order.kernel, run.folder, key=run.key, devices=order.devices, readable=readable, image=order.image
+    )
     with Reads() as reads:
         for path, name in _watched(run, base):
             reads.watch(path, name)
@@ -184,10 +211,6 @@ def go(
         finally:
             put_down(run.folder)
         run.read = set(reads.seen())
-    for folder in (run.output, run.folder / "images"):
-        runfolder.drop_links(folder)
-    run.strays = _strays(run, before, _snapshot(order.kernel, run.folder))
-    return run
 
 
 def _watched(run: Run, base: Path | None) -> Sequence[tuple[Path, str]]:
@@ -199,20 +222,31 @@ def _watched(run: Run, base: Path | None) -> Sequence[tuple[Path, str]]:
 
 def _follow(run: Run, handle: dict[str, Any], tick: Tick, stop_when: Callable[[], bool]) -> None:
     began, asked = time.monotonic(), 0.0
+    looked = began
     run.was_stopped = False
-    while (code := local.poll(handle)) is None:
-        tick()
-        now = time.monotonic()
-        if not asked and now - began > settings.TRAINPORTAL_DOCTOR_LIMIT:
-            run.is_late = True
-            local.kill(handle)
-        elif not asked and stop_when():
-            asked = now
-            run.was_stopped = True
-            local.stop(handle)
-        time.sleep(LOOK)
-    run.grace_used = time.monotonic() - asked if asked else 0.0
-    run.code = None if run.is_late else code
+    with bridge.listening(run.folder) as post:
+        while (code := local.poll(handle)) is None:
+            tick()
+            now = time.monotonic()
+            if not asked and now - began > settings.TRAINPORTAL_DOCTOR_LIMIT:
+                run.is_late = True
+                local.kill(handle)
+            elif settings.JOB_DISK_QUOTA and not run.took and now - looked > limits.USAGE_LOOK * settings.JOB_POLL:
+                looked = now
+                if (took := limits.usage(run.folder)) > settings.JOB_DISK_QUOTA:
+                    run.took = took
+                    local.kill(handle)
+            elif not asked and stop_when():
+                asked = now
+                run.was_stopped = True
+                local.stop(handle)
+            time.sleep(LOOK)
+        ended = time.monotonic()
+        while not post.is_read():
+            tick()
+            time.sleep(LOOK)
+    run.grace_used = ended - asked if asked else 0.0
+    run.code = None if run.is_late or run.took else code
 
 
 def _snapshot(kernel: Path, folder: Path) -> dict[str, tuple[int, int]]:

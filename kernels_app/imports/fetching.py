@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import shutil
+import stat
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from django.utils.translation import gettext as _
 
-from kernels_app import packages
+from kernels_app import images, packages
 from kernels_app.bundled import packing
 from kernels_app.contract.files import is_text
 from kernels_app.imports.git import BadSource, Repository, clone
 from projects_app import archive, archive_words
 
-LIMITS = archive.Limits(entries=20_000, total=4 * 2**30, file=2 * 2**30)
+LIMITS = archive.Limits(entries=20_000, total=32 * 2**30, file=24 * 2**30, programs=True)  # an image of torch: 10 GB
+IMAGE = "image.tar"  # in the package, of what was sent as an image alone
 UPLOAD, RAW, PACKAGE = "upload", "raw", "package"  # below the folder of one import
 
 Tick = Callable[[], None]
@@ -43,6 +45,10 @@ def fetch(source: dict[str, Any], stage: Path, tick: Tick, say: Say) -> dict[str
 
 
 def _unpacked(stage: Path) -> Path:
+    if images.is_image(stage / UPLOAD):
+        (stage / RAW).mkdir()
+        shutil.copyfile(stage / UPLOAD, stage / RAW / IMAGE)
+        return stage / RAW
     try:
         archive.unpack(stage / UPLOAD, stage / RAW, limits=LIMITS)
     except archive.ArchiveError as error:
@@ -72,6 +78,7 @@ def _copy(top: Path, target: Path) -> int:
         place = target / name
         place.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(path, place)
+        place.chmod(0o755 if path.stat().st_mode & stat.S_IXUSR else 0o644)
     if not count:
         raise BadSource(_("There are no files in it."))
     return count

@@ -21,16 +21,20 @@ from kernels_app.imports.git import BadSource, Repository
 from kernels_app.models import Kernel, KernelState
 from projects_app.models import Project, User
 
+TOLD = ("name", "version", "description", "runs_in", "type")  # goes into kernel.toml
+
 
 @dataclass(frozen=True)
 class Order:
-    """`name`, `version`, `description`: where they are given they take the place of those in kernel.toml."""
+    """`name` to `type`: where they are given they take the place of those in kernel.toml."""
 
     project: Project
     user: User
     name: str = ""
     version: str = ""
     description: str = ""
+    runs_in: str = ""  # "process" or "container"; empty: as the package says
+    type: str = ""  # "training" or "base"
     devices: int = 0  # that it is tried on; 0: the CPU, without a lease
 
     def start_archive(self, archive: UploadedFile | Path) -> Job:
@@ -58,7 +62,7 @@ class Order:
     def _submit(self, stage: str, source: dict[str, Any], called: str) -> Job:
         drop_old()
         args = {"stage": stage, "source": source}
-        args |= {"name": self.name, "version": self.version, "description": self.description}
+        args |= {name: getattr(self, name) for name in TOLD}
         title = _("Import kernel “%(name)s”") % {"name": self.name or called}
         return Job.submit(
             project=self.project, kind=IMPORT, title=title, created_by=self.user, args=args, devices=self.devices
@@ -68,8 +72,8 @@ class Order:
         return stages() / uuid.uuid4().hex
 
 
-def try_again(kernel: Kernel, project: Project, user: User, devices: int = 0) -> Job | None:
-    """Put a kernel that failed before the doctor once more; None where somebody else was faster."""
+def try_again(kernel: Kernel, project: Project, user: User | None, devices: int = 0) -> Job | None:
+    """Put a kernel that failed, or that was not tried yet, before the doctor; None where somebody else was faster."""
     title = _("Try kernel “%(name)s”") % {"name": kernel}
     with transaction.atomic():
         held = Kernel.objects.select_for_update(of=("self",)).select_related("job").get(pk=kernel.pk)

@@ -21,13 +21,13 @@ from jobs.kinds import JobError, Progress
 from jobs.launchers import put_down, shim
 from jobs.models import Job
 from jobs.said import Said
-from kernels_app import environments, packages, registry
+from kernels_app import environments, images, packages, registry
 from kernels_app.badkernel import BadKernel
 from kernels_app.doctor import words
 from kernels_app.doctor.examine import Examination
 from kernels_app.imports import fetching
 from kernels_app.imports.git import BadSource
-from kernels_app.imports.order import stages
+from kernels_app.imports.order import TOLD, stages
 from kernels_app.models import Kernel, KernelState, KernelSwitch
 
 FETCHED, TRIED = 20.0, 98.0  # percent
@@ -89,7 +89,7 @@ class Import:
         source = fetching.fetch(args["source"], stage, self.tick(1, _("Fetching the files")), self.say)
         self.progress(FETCHED, _("Looking at the files"))
         folder = stage / fetching.PACKAGE
-        packages.tell(folder, {key: args[key] for key in ("name", "version", "description")}, _called(source))
+        packages.tell(folder, {key: args.get(key, "") for key in TOLD}, _called(source))
         found = registry.look_at(folder)
         kernel, is_new = registry.adopt(found, folder, self.job, source)
         if is_new:
@@ -103,10 +103,10 @@ class Import:
 
     def _try(self, kernel: Kernel) -> None:
         """Raises JobError where a line failed, or its packages cannot be installed."""
-        try:
-            environments.ensure(kernel.folder, self.tick(FETCHED, _("Installing its packages")), self.say)
-        except BadKernel as error:
-            raise JobError(str(error)) from error
+        self._make_ready(kernel)
+        if kernel.is_base:
+            self._keep(kernel, KernelState.READY)
+            return
         lines: list[words.Line] = []
         examination = self._examination(kernel)
         try:
@@ -118,16 +118,32 @@ class Import:
             shutil.rmtree(examination.folder, ignore_errors=True)
         failed = [line for line in lines if line.state == words.FAILED]
         state = KernelState.FAILED if failed else KernelState.READY
-        with transaction.atomic():
-            moved = Kernel.objects.filter(pk=kernel.pk, job=self.job, state=KernelState.IMPORTING).update(
-                state=state, tried_at=timezone.now()
-            )
-            if moved and not failed:
-                self._switch_on(kernel)
+        self._keep(kernel, state)
         if failed:
             text = gettext_noop("The kernel failed %(n)d of %(all)d lines of the doctor's checklist: %(titles)s")
             titles = list(dict.fromkeys(Said(words.CHECKS[line.check].title) for line in failed))
             raise JobError(Said(text, n=len(failed), all=len(lines), titles=titles))
+
+    def _make_ready(self, kernel: Kernel) -> None:
+        """What it needs to be started: its image, or its packages. Raises JobError."""
+        try:
+            if images.source_of(kernel.folder) is None:
+                environments.ensure(kernel.folder, self.tick(FETCHED, _("Installing its packages")), self.say)
+                return
+            made = images.make(kernel, self.tick(FETCHED, _("Making its image")), self.say)
+        except BadKernel as error:
+            raise JobError(str(error)) from error
+        Kernel.objects.filter(pk=kernel.pk, job=self.job).update(**made)
+        kernel.refresh_from_db()
+
+    def _keep(self, kernel: Kernel, state: KernelState) -> None:
+        """What the doctor found."""
+        with transaction.atomic():
+            moved = Kernel.objects.filter(pk=kernel.pk, job=self.job, state=KernelState.IMPORTING).update(
+                state=state, tried_at=timezone.now()
+            )
+            if moved and state == KernelState.READY and not kernel.is_base:
+                self._switch_on(kernel)
 
     def _switch_on(self, kernel: Kernel) -> None:
         """In the project that brought it."""
@@ -150,8 +166,9 @@ class Import:
         shutil.rmtree(folder, ignore_errors=True)
         devices = tuple(self.job.leases.values_list("index", flat=True))
         examination = Examination(
-            kernel.folder, kernel.schema, kernel.operations, folder, devices, tick=tick, say=self.say, begun=begun
-        )
+            kernel.folder, kernel.schema, kernel.operations, folder, devices, tick=tick, say=self.say, begun=begun,
+            image=kernel.image,
+        )  # fmt: skip
         return examination
 
     def _close(self) -> None:

@@ -46,7 +46,7 @@ def files(name: str, training_type: str) -> dict[str, bytes]:
         "tests/test_kernel.py": tests,
         "tests/tiny.py": TINY,
     } | {f"contract/{path.name}": path for path in sorted(CONTRACT.glob("*.py"))}
-    texts = {place: _stand_alone(path.read_text(encoding="utf-8")) for place, path in programs.items()}
+    texts = {place: stand_alone(path.read_text(encoding="utf-8")) for place, path in programs.items()}
     texts["tests/test_kernel.py"] = texts["tests/test_kernel.py"].replace('"TYPE"', f'"{training_type}"')
     dockerfile = (TEMPLATE / "Dockerfile").read_text(encoding="utf-8")
     texts["Dockerfile"] = dockerfile.replace("TORCH", metadata.version("torch").partition("+")[0])
@@ -55,14 +55,14 @@ def files(name: str, training_type: str) -> dict[str, bytes]:
     return {place: text.encode() for place, text in sorted(texts.items())}
 
 
-def write(name: str, training_type: str, folder: Path) -> None:
-    """Raises FileExistsError where there is something already."""
+def write(found: dict[str, bytes], folder: Path) -> None:
+    """These files. Raises FileExistsError where there is something already."""
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise FileExistsError(folder)
-    packing.write_package(files(name, training_type), folder)
+    packing.write_package(found, folder)
 
 
-def _stand_alone(text: str) -> str:
+def stand_alone(text: str) -> str:
     """The contract comes along in a folder of its own, so that the kernel runs anywhere."""
     return text.replace("kernels_app.contract", "contract")
 
@@ -74,6 +74,14 @@ def _schema(training_type: str) -> dict[str, Any]:
         "required": list(PARAMS),
         "properties": PARAMS,
     }
+    metrics = [{"file": "loss.csv", "column": "val_loss", "goal": "min", "primary": True}]
+    return schema_of(training_type, params, {"epochs": True, "batch_size": True, "learning_rate": True}, metrics)
+
+
+def schema_of(
+    training_type: str, params: dict[str, Any], batchable: dict[str, bool], metrics: list[dict[str, Any]]
+) -> dict[str, Any]:
+    """`model_schema.json` around these settings."""
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "type": "object",
@@ -83,9 +91,9 @@ def _schema(training_type: str) -> dict[str, Any]:
             "model_type": {"type": "string"},
             "training_params": params,
             "supported_operations": {"const": "training, validation, inference"},
-            "batchable_params": {"properties": {"epochs": True, "batch_size": True, "learning_rate": True}},
+            "batchable_params": {"properties": batchable},
         },
-        "x-metrics": [{"file": "loss.csv", "column": "val_loss", "goal": "min", "primary": True}],
+        "x-metrics": metrics,
     }
 
 

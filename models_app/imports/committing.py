@@ -20,6 +20,7 @@ from jobs import ingest, runfolder
 from jobs.kinds import Cancelled, JobError, Progress
 from jobs.models import Job
 from kernels_app import registry
+from kernels_app.imports.order import try_again
 from kernels_app.models import Kernel, KernelSwitch
 from models_app import manifest, publishing
 from models_app.imports import drafts, layout
@@ -85,13 +86,15 @@ def _write(job: Job, order: ImportOrder) -> TrainedModel:
 
 
 def _kernel(order: ImportOrder) -> Kernel:
-    """The chosen one; what came along is registered and switched on in this project only."""
+    """The chosen one; what came along is registered, tried as any kernel is, and switched on in this project only."""
     assert order.kernels
     kernel = order.kernels.chosen
     assert kernel
     if order.kernels.is_brought:
-        kernel = kernel if kernel.pk else registry.register(order.kernels.package)
-        project = order.draft.project
+        project, draft = order.draft.project, order.draft
+        if not kernel.pk:
+            kernel = registry.register(order.kernels.package, origin={"kind": "model", "file": draft.file_name})
+            try_again(kernel, project, draft.created_by)
         KernelSwitch.objects.update_or_create(kernel=kernel, project=project, defaults={"is_on": True})
     return kernel
 

@@ -62,6 +62,7 @@ def of(validation: Validation, dataset: Path) -> Asked:
         model.model_type,
         model.settings.get("trainable_image_type", []),
         only_labelled=validation.compares,
+        snapshot=validation.snapshot,
     )
     asked = Asked({}, list(model.classes), training_type, validation.compares)
     needs_label = training_type == TrainingType.RC or (training_type == TrainingType.CL and validation.compares)

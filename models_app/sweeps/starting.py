@@ -77,6 +77,8 @@ class SweepOrder:
 
     def _create(self, user: User, undo: ExitStack) -> Sweep:
         order = self.order
+        if order.base_model:  # before the datasets, as every single training does
+            list(TrainedModel.objects.select_for_update().filter(pk=order.base_model.pk).order_by())
         seen = snapshots.take(order.project, order.model_type, train=order.train, validation=order.validation)
         sweep = Sweep.objects.create(
             project=order.project,

@@ -1,4 +1,5 @@
-// <svg data-zoom viewBox>: the wheel, + and - and [data-zoom-by] buttons zoom, dragging moves, 0 shows all again.
+// <svg data-zoom viewBox>: the wheel, two fingers, + and - and [data-zoom-by] buttons zoom, dragging moves, 0 shows all
+// again. Each time the svg hears "zoomed".
 (() => {
   const svg = document.querySelector("svg[data-zoom]");
   if (!svg) return;
@@ -13,6 +14,7 @@
     view.y = Math.min(Math.max(view.y, 0), height - view.height);
     svg.setAttribute("viewBox", `${view.x} ${view.y} ${view.width} ${view.height}`);
     svg.classList.toggle("is-zoomed", view.width < width);
+    svg.dispatchEvent(new CustomEvent("zoomed"));
   }
 
   // where the pointer is, in pixels of the image
@@ -51,19 +53,42 @@
   );
 
   let drag = null;
+  const fingers = new Map();
+  const apart = () => {
+    const [one, other] = [...fingers.values()];
+    return Math.hypot(one.clientX - other.clientX, one.clientY - other.clientY);
+  };
+  const between = () => {
+    const [one, other] = [...fingers.values()].map(place);
+    return { x: (one.x + other.x) / 2, y: (one.y + other.y) / 2 };
+  };
+
   svg.addEventListener("pointerdown", (event) => {
-    if (event.button || view.width >= width) return;
-    drag = place(event);
-    svg.setPointerCapture(event.pointerId);
+    if (event.button) return;
+    if (event.pointerType === "touch") fingers.set(event.pointerId, event);
+    if (fingers.size === 2) drag = null;
+    else if (view.width < width) drag = place(event);
+    if (drag || fingers.size === 2) svg.setPointerCapture(event.pointerId);
   });
   svg.addEventListener("pointermove", (event) => {
+    if (fingers.size === 2 && fingers.has(event.pointerId)) {
+      const before = apart();
+      fingers.set(event.pointerId, event);
+      if (before) zoom(apart() / before, between());
+      return;
+    }
     if (!drag) return;
     const now = place(event);
     view.x += drag.x - now.x;
     view.y += drag.y - now.y;
     show();
   });
-  for (const end of ["pointerup", "pointercancel"]) svg.addEventListener(end, () => (drag = null));
+  for (const end of ["pointerup", "pointercancel"]) {
+    svg.addEventListener(end, (event) => {
+      fingers.delete(event.pointerId);
+      drag = null;
+    });
+  }
 
   document.addEventListener("click", (event) => {
     const button = event.target.closest("[data-zoom-by]");

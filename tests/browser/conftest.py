@@ -6,6 +6,7 @@ import json
 import time
 import zipfile
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -155,3 +156,18 @@ def wait_for(what: str, look: Callable[[], Any], patience: float = 60.0, pause: 
         assert time.monotonic() < deadline, f"waited {patience:.0f} s for {what}"
         time.sleep(pause)
     return found
+
+
+@contextmanager
+def answered(page: Any, path: str) -> Iterator[None]:
+    """What is done inside asks the server for `path`; at the end the page has taken the answer in, which it does some
+    time after it came."""
+    with page.expect_response(path):
+        yield
+    wait_until(page, "() => !document.querySelector('.htmx-request, .htmx-swapping, .htmx-settling')")
+
+
+def wait_until(page: Any, script: str) -> None:
+    """Until `script`, an expression or a function without arguments, is true in the page. The page's own way of waiting
+    would evaluate it inside the page, which the content security policy forbids unless it is true at the first look."""
+    wait_for(script, lambda: page.evaluate(script), patience=20, pause=0.05)

@@ -19,7 +19,9 @@ PAGES = [
     "models/delete/?model={model}", "models/delete/?model={model}&model={second}", "models/{second}/",
     "models/{second}/activate/", "models/{failed}/", "models/{failed}/repair/tenth_rate/", "sweeps/{sweep}/",
     "validations/", "validations/?operation=inference", "validations/start/{failed}/", "datasets/", "datasets/import/",
-    "datasets/{dataset}/", "datasets/{dataset}/images/{image}/", "kernels/", "kernels/import/", "kernels/{kernel}/",
+    "datasets/{dataset}/", "datasets/{dataset}/images/{image}/", "datasets/{dataset}/clone/",
+    "datasets/{dataset}/append/", "datasets/{dataset}/split/", "datasets/{dataset}/meta/",
+    "datasets/{dataset}/remove/?all=1", "kernels/", "kernels/import/", "kernels/{kernel}/",
     "jobs/",
     "jobs/?state=SUCCEEDED", "jobs/{job}/", "jobs/{import_job}/", "jobs/{job}/log/", "jobs/{job}/log/?q=step",
     "jobs/notifications/", "settings/", "settings/types/", "settings/types/models/add/",
@@ -116,7 +118,10 @@ def sideways(page) -> int:
     return page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
 
 
-@pytest.mark.parametrize("kind", ["CL", "RC", "OD", "SEG"])
+LONG = pytest.mark.long
+
+
+@pytest.mark.parametrize("kind", ["CL", "OD", pytest.param("RC", marks=LONG), pytest.param("SEG", marks=LONG)])
 def test_no_page_says_anything_on_the_console_or_breaks_the_policy(open_page, found, kind):
     page = open_page()
     for address in addresses(found, kind):
@@ -127,7 +132,7 @@ def test_no_page_says_anything_on_the_console_or_breaks_the_policy(open_page, fo
         assert not open_page.said, address
 
 
-@pytest.mark.parametrize("kind", ["CL", "OD"])
+@pytest.mark.parametrize("kind", ["OD", pytest.param("CL", marks=LONG)])
 def test_no_page_is_wider_than_a_telephone(open_page, found, kind):
     page = open_page(viewport=NARROW)
     wide = {}
@@ -165,7 +170,7 @@ def test_who_is_not_logged_in_sees_the_login_and_comes_back(open_page):
     page.get_by_label("Username").fill("bob")
     page.get_by_label("Password").fill("wrong")
     page.get_by_role("button", name="Log in").click()
-    assert page.locator(".alert-danger").is_visible()
+    page.locator(".alert-danger").wait_for()
     page.get_by_label("Username").fill("bob")
     page.get_by_label("Password").fill("secret-for-tests")
     page.get_by_role("button", name="Log in").click()

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from PIL import Image, ImageDraw
 
-from tests.browser.conftest import at, pack, wait_for
+from tests.browser.conftest import answered, at, pack, wait_for
 from tests.needs import real_data
 
 pytestmark = pytest.mark.browser
@@ -92,10 +92,10 @@ def test_real_images_become_a_model_while_its_graph_grows(open_page, tmp_path):
     page.goto(at("models/"))
     page.get_by_role("link", name="Train model").first.click()
     if "pcb" not in page.locator("#id_model_type option:checked").inner_text():
-        with page.expect_response("**/train/form/"):
+        with answered(page, "**/train/form/"):
             pick(page, "#id_model_type", "pcb")
     if "efficientnet" not in page.locator("#id_kernel .pick-card-body").inner_text():
-        with page.expect_response("**/train/form/"):
+        with answered(page, "**/train/form/"):
             choose_kernel(page, "efficientnet")
     page.locator("[name='params.epochs']").wait_for()
     choose(page, "train", "pcb-train")

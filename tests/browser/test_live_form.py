@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from tests.browser.conftest import at
+from tests.browser.conftest import answered, at, wait_until
 from tests.browser.test_journeys import choose_kernel
 
 pytestmark = pytest.mark.browser
@@ -23,7 +23,7 @@ def form(open_page, portal):
 
 def checked(page):
     """Waits for the answer of the live check that the action inside sends."""
-    return page.expect_response("**/train/check/")
+    return answered(page, "**/train/check/")
 
 
 def test_an_error_comes_beside_its_field_and_goes_again_while_focus_and_caret_stay(form):
@@ -47,14 +47,15 @@ def test_an_error_comes_beside_its_field_and_goes_again_while_focus_and_caret_st
 
 def test_a_reader_of_the_screen_hears_what_changed_in_one_place_that_stays(form):
     said = form.locator("#train-said")
+    complaint = "1 thing to mend Learning rate must be at most 1; you gave 25."
     place = said.element_handle()
     assert said.inner_text() == ""
     with checked(form):
         form.locator("[name='params.lr']").fill("25")
-    form.get_by_text("1 thing to mend Learning rate must be at most 1; you gave 25.").wait_for(state="attached")
+    form.locator("#train-said", has_text=complaint).wait_for(state="attached")
     with checked(form):
         form.locator("[name='params.lr']").fill("0.5")
-    form.wait_for_function("() => /^(Everything|It can)/.test(document.getElementById('train-said').textContent)")
+    wait_until(form, "() => /^(Everything|It can)/.test(document.getElementById('train-said').textContent)")
     assert place.evaluate("(place) => place.isConnected && place.getAttribute('role')") == "status"
 
 
@@ -80,7 +81,7 @@ def test_an_error_that_is_hidden_among_the_advanced_is_led_to(form):
 
 def test_another_kernel_brings_its_settings_and_keeps_what_was_typed(form):
     form.get_by_label("Name", exact=True).fill("kept by the swap")
-    with form.expect_response("**/train/form/"):
+    with answered(form, "**/train/form/"):
         choose_kernel(form, "efficientnet")
     form.locator("[name='params.epochs']").wait_for()
     assert form.get_by_label("Name", exact=True).input_value() == "kept by the swap"

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.browser.conftest import at
+from tests.browser.conftest import answered, at, wait_until
 from tests.browser.test_every_page import sideways
 
 pytestmark = pytest.mark.browser
@@ -53,7 +53,7 @@ def test_verdict_and_the_one_start_button_stand_at_the_bottom_of_a_small_screen(
     assert verdict["right"] <= place["x"]
     assert verdict["bottom"] <= height
     assert place["height"] >= 36
-    with page.expect_response("**/train/check/"):
+    with answered(page, "**/train/check/"):
         page.locator("[name='params.lr']").fill("25")
     page.locator("#cannot-start").wait_for()
     assert box(page, "#cannot-start")["right"] <= box(page, "#train-checks button[name=start]")["x"]
@@ -110,7 +110,7 @@ def test_the_batch_card_works_without_scripts(form):
     page.locator(".sweep-confirm").get_by_text("Start 3 trainings?").wait_for()
 
 
-@pytest.mark.parametrize("width", [1440, 1024, 390])
+@pytest.mark.parametrize("width", [pytest.param(1440, marks=pytest.mark.long), 1024, 390])
 def test_long_names_make_nothing_wider(form, portal, width):
     page = form(width, 900, query=f"&description={LONG}")
     page.get_by_label("Name", exact=True).fill(f"{LONG[:110]} {width}")
@@ -126,9 +126,9 @@ def test_the_table_of_a_batch_fits_a_wide_screen_and_keeps_its_names_on_a_narrow
     page = form(
         1440, 900, query="&batch.rows.mode=list&batch.rows.values=1,2&batch.lr.mode=list&batch.lr.values=0.1,0.2"
     )
-    with page.expect_response("**/train/check/"):
+    with answered(page, "**/train/check/"):
         page.get_by_label("Name", exact=True).fill(LONG[:110])
-    page.wait_for_function("!document.querySelector('.htmx-request, .htmx-swapping, .htmx-settling')")
+    wait_until(page, "!document.querySelector('.htmx-request, .htmx-swapping, .htmx-settling')")
     page.get_by_role("button", name="Start 4 trainings").click()
     page.locator("dialog#confirm button[value=yes]").click()
     page.wait_for_url(re.compile(r"/sweeps/\d+/$"))

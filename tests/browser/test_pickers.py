@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.browser.conftest import at
+from tests.browser.conftest import answered, at, wait_until
 
 pytestmark = pytest.mark.browser
 
@@ -104,18 +104,18 @@ def test_a_search_takes_hangul_that_a_mac_took_apart(many):
 def test_all_that_is_shown_is_chosen_with_one_check_and_chips_take_back(many):
     page = many()
     page.locator("#search-train").fill("균열 12x")
-    with page.expect_response(CHECK):
+    with answered(page, CHECK):
         page.locator("#id_train").get_by_role("button", name="All shown").click()
     total = page.locator("#id_train [data-picker-sum]")
     assert total.inner_text() == "4 chosen, 12 labelled"
     chips = page.locator("#id_train [data-unpick]")
     assert chips.count() == 4
-    with page.expect_response(CHECK):
+    with answered(page, CHECK):
         chips.nth(1).click()
     assert total.inner_text() == "3 chosen, 9 labelled"
     assert page.evaluate("'unpick' in document.activeElement.dataset"), "focus goes to the next chip"
     page.locator("#search-train").fill("")
-    with page.expect_response(CHECK):
+    with answered(page, CHECK):
         page.locator("#id_train").get_by_role("button", name="Clear all").click()
     assert total.inner_text() == "None chosen"
     assert page.locator("[name=train]:checked").count() == 0
@@ -134,12 +134,12 @@ def test_choosing_moves_nothing_under_the_pointer(many):
 def test_pictures_load_as_they_come_into_sight(many):
     page = many()
     page.locator("#id_train img").first.scroll_into_view_if_needed()
-    page.wait_for_function("() => document.querySelector('#id_train img').naturalWidth > 0")
+    wait_until(page, "() => document.querySelector('#id_train img').naturalWidth > 0")
     loaded = page.evaluate("() => [...document.querySelectorAll('#id_train img')].filter((one) => one.complete).length")
     assert loaded < 600, "of 1200"
 
 
-@pytest.mark.parametrize("width", [1440, 1024, 390])
+@pytest.mark.parametrize("width", [1440, pytest.param(1024, marks=pytest.mark.long), 390])
 def test_four_hundred_long_names_fit_the_window_and_are_filtered_at_once(many, width):
     page = many(viewport={"width": width, "height": 900})
     assert page.evaluate("() => document.documentElement.scrollWidth") <= width
@@ -165,10 +165,10 @@ def test_a_kernel_is_chosen_with_the_arrow_keys_and_focus_fold_and_search_stay(f
     card = form.locator("#id_kernel .pick-card-body .pick-title")
     before, named = first.get_attribute("value"), card.inner_text()
     first.focus()
-    with form.expect_response(FORM):
+    with answered(form, FORM):
         form.keyboard.press("ArrowDown")
-    form.wait_for_function(f"() => document.querySelector('[name=kernel]:checked').value !== '{before}'")
-    form.wait_for_function("() => document.activeElement.name === 'kernel' && document.activeElement.checked")
+    wait_until(form, f"() => document.querySelector('[name=kernel]:checked').value !== '{before}'")
+    wait_until(form, "() => document.activeElement.name === 'kernel' && document.activeElement.checked")
     assert form.locator("details.pick-fold").get_attribute("open") is not None
     assert card.inner_text() != named
 
@@ -179,9 +179,9 @@ def test_the_form_that_comes_anew_does_not_move_the_page(many):
     page.locator("#search-train").fill("균열 12x")
     page.locator("[name=kernel]").nth(1).scroll_into_view_if_needed()
     before = page.evaluate("scrollY")
-    with page.expect_response(FORM):
+    with answered(page, FORM):
         page.locator("[name=kernel]:not(:checked)").first.check()
-    page.wait_for_function("() => document.querySelector('[data-picker-found]').textContent === 'Found: 4'")
+    wait_until(page, "() => document.querySelector('[data-picker-found]').textContent === 'Found: 4'")
     assert abs(page.evaluate("scrollY") - before) < 150
     assert page.locator("#search-train").input_value() == "균열 12x"
     assert shown(page) == 4
@@ -192,7 +192,7 @@ def test_a_base_model_has_a_card_that_says_what_it_knows(form, portal):
     assert "seeded CL" in card.inner_text()
     assert "Knows already" in card.inner_text()
     assert card.get_by_role("link").get_attribute("href").endswith(f"/models/{portal.seeded['CL']['model']}/")
-    with form.expect_response(FORM):
+    with answered(form, FORM):
         form.locator("#id_base_model").select_option("")
     card.wait_for(state="detached")
 
@@ -223,9 +223,9 @@ def test_files_add_up_are_listed_with_their_size_and_can_be_taken_out(form):
 def test_files_outlive_another_kernel(form):
     form.locator("#id_etc").set_input_files([file("kept.txt")])
     form.locator("details.pick-fold > summary").click()
-    with form.expect_response(FORM):
+    with answered(form, FORM):
         form.locator("[name=kernel]:not(:checked)").first.check()
-    form.wait_for_function("() => document.querySelector('.pick-fold[open]')")
+    wait_until(form, "() => document.querySelector('.pick-fold[open]')")
     assert picked(form) == ["kept.txt"]
     assert "kept.txt" in form.locator("[data-extra-list]").inner_text()
 

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from tests import fake_kernels
-from tests.browser.conftest import PASSWORD, is_bad, wait_for
+from tests.browser.conftest import PASSWORD, answered, is_bad, wait_for
 from tests.browser.test_journeys import choose
 from tests.models.test_model_import import packed
 
@@ -138,7 +138,7 @@ def test_choosing_a_model_type_brings_its_usual_settings(page, walk):
     page.goto(at("models/train/"))
     rows, codes = page.locator("[name='params.rows']"), page.locator("#id_model_type option").all_inner_texts()
     for code, usual in (("OD_GOOD ", "7"), (walk["type"], "3"), ("OD_GOOD ", "7")):  # a preset, the schema's defaults
-        with page.expect_response("**/train/form/"):
+        with answered(page, "**/train/form/"):
             page.get_by_label("모델 타입").select_option(index=[text.startswith(code) for text in codes].index(True))
         wait_for("the usual settings of that type", lambda usual=usual: rows.input_value() == usual)
 
@@ -160,7 +160,7 @@ def test_a_training_is_filled_in_and_started(page, walk):
     assert kernel.locator(".pick-others input").count() == 0
 
     rows = page.locator("[name='params.rows']")
-    with page.expect_response("**/train/form/"):
+    with answered(page, "**/train/form/"):
         page.locator("#id_kernel .pick-option", has_text=OTHER).locator("input").check()
     hint = page.locator("#hint-devices")
     wait_for("its range of devices", lambda: re.match(r"1~\d개를 선택|1개로 고정", hint.inner_text()))

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.browser.conftest import PASSWORD, at, wait_for, without_polls
+from tests.browser.conftest import PASSWORD, answered, at, wait_for, without_polls
 from tests.browser.test_journeys import choose
 
 pytestmark = pytest.mark.browser
@@ -89,11 +89,11 @@ def rich(open_page, portal, kernels):
 
 
 def checked(page):
-    return page.expect_response("**/train/check/")
+    return answered(page, "**/train/check/")
 
 
 def swapped(page):
-    return page.expect_response("**/train/form/")
+    return answered(page, "**/train/form/")
 
 
 def ready(page) -> None:
@@ -241,8 +241,7 @@ def test_what_was_typed_is_there_again_after_the_session_had_ended(rich):
         page.locator("[name='params.note']").fill("kept")
     without_polls(page)
     page.context.clear_cookies(name="sessionid")
-    with checked(page):
-        page.locator("[name='params.epochs']").fill("8")
+    page.locator("[name='params.epochs']").fill("8")
     page.wait_for_url("**/login/**")
     page.get_by_label("Username").fill("bob")
     page.get_by_label("Password").fill(PASSWORD)

@@ -1,10 +1,19 @@
 import pytest
 from faster_coco_eval.core import mask as coco_masks
 
-from datasets_app.formats import read
+from datasets_app.formats import coco_file, json_stream, read
 from datasets_app.records import FormatError
 
 from .conftest import codes, counts, shapes
+
+
+@pytest.fixture(autouse=True, params=["one piece", "many pieces"])
+def pieces(request, monkeypatch) -> None:
+    """However many pieces a file is read in, and however many rows are packed at a time."""
+    if request.param == "many pieces":
+        monkeypatch.setattr(json_stream, "_CHUNK", 48)
+        monkeypatch.setattr(coco_file, "_BATCH", 1)
+
 
 TRIANGLE = [10, 10, 30, 10, 10, 30]
 

@@ -7,7 +7,7 @@ import re
 import pytest
 from django.urls import reverse
 
-from datasets_app import checks, deriving, reviewing
+from datasets_app import checks, deriving, labelling, reviewing
 from datasets_app.deriving import Part
 from datasets_app.models import Annotation, Dataset, Image
 from projects_app.models import AnnotationType, ModelType
@@ -167,10 +167,10 @@ def test_a_count_that_a_decision_overtook_is_not_kept(labelled, desk):
     assert Dataset.objects.get(pk=dataset.pk).counted is None
 
 
-def test_who_comes_second_changes_nothing(labelled, desk):
+def test_who_comes_second_changes_nothing(labelled, desk, bob):
     dataset = labelled()
     image = reviewing.waiting(dataset)[0]
-    reviewing.decide(image, {})
+    reviewing.decide(image, {}, bob)
     answer = desk.decide(image, "reject")
     assert "Somebody has reviewed" in answer.content.decode()
     assert only(image).is_generated is False
@@ -205,9 +205,9 @@ def test_at_the_end_the_page_says_so_and_leads_on(labelled, desk):
     assert not Annotation.objects.filter(image__dataset=dataset, is_generated=True).exists()
 
 
-def test_what_is_not_reviewed_shows_on_the_datasets_pages(labelled, desk):
+def test_what_is_not_reviewed_shows_on_the_datasets_pages(labelled, desk, bob):
     dataset = labelled()
-    reviewing.decide(reviewing.waiting(dataset)[0], {})
+    reviewing.decide(reviewing.waiting(dataset)[0], {}, bob)
     shown = desk.client.get(dataset.get_absolute_url()).content.decode()
     assert "3 images: a model labelled them" in shown
     assert shown.count("not reviewed</span>") == 3
@@ -216,13 +216,39 @@ def test_what_is_not_reviewed_shows_on_the_datasets_pages(labelled, desk):
     assert re.search(r"3 not reviewed", desk.client.get(reverse("datasets:list", args=["valves"])).content.decode())
 
 
-def test_a_training_says_how_much_nobody_reviewed(labelled, project):
+def test_a_training_says_how_much_nobody_reviewed(labelled, project, bob):
     dataset = labelled()
     model_type = ModelType.objects.get(project=project, training_type="OD")
     said = [one.message for one in checks.set_facts(model_type, [dataset], [dataset]).remarks]
     assert any("4 training images were labelled by a model" in one for one in said)
     assert any("4 validation images were labelled by a model" in one for one in said)
     for image in list(reviewing.waiting(dataset)):
-        reviewing.decide(image, {})
+        reviewing.decide(image, {}, bob)
     said = [one.message for one in checks.set_facts(model_type, [dataset], [dataset]).remarks]
     assert not any("labelled by a model" in one for one in said)
+
+
+def test_who_decided_what_stands_in_the_history_and_so_does_taking_it_back(labelled, desk):
+    dataset = labelled()
+    first, second = reviewing.waiting(dataset)[:2]
+    desk.decide(first)
+    desk.decide(second, "reject")
+    told = [(one.who, one.sentence) for image in (first, second) for one in image.label_changes.all()]
+    code = only(first).annotation_type.code
+    assert told == [("bob", f"{code} confirmed"), ("bob", f"{code} rejected")]
+    desk.undo(dataset)
+    assert [one.sentence for one in second.label_changes.all()] == [f"Taken back: {code} rejected", f"{code} rejected"]
+    assert only(second).is_generated
+    desk.decide(second)
+    assert second.label_changes.first().sentence == f"{code} confirmed"
+    desk.undo(dataset)
+    assert [one.undoes is not None for one in second.label_changes.all()] == [True, False, True, False]
+
+
+def test_what_a_review_decided_is_taken_back_by_the_review_alone(labelled, desk, bob):
+    dataset = labelled()
+    image = reviewing.waiting(dataset)[0]
+    desk.decide(image)
+    image.refresh_from_db()
+    with pytest.raises(labelling.Refused, match="nothing to take back"):
+        labelling.undo(image, bob, image.label_version)

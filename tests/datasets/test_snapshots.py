@@ -80,3 +80,18 @@ def test_too_few_labelled_images_are_an_error_of_their_field(sets):
     assert "No image of the validation datasets" in found["validation"]
     train.images.update(labelled_od=False)
     assert "No image" in checks.set_facts(kind, [train], [val]).errors[0].message
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda found: found["train"][0].update(labels=[["X", "", None, "rectangle", [[10**400, 1], [2, 2]]]]),
+        lambda found: found["train"][0].update(name="a\ud800.png"),
+    ],
+)
+def test_a_manifest_with_what_no_column_and_no_page_can_hold_is_none(project, change):
+    picture = {"dataset": "d", "name": "a.png", "sha256": "0" * 64, "siblings": {}, "labels": []}
+    found = {"training_type": "OD", "model_type": "X", "classes": [], "train": [picture], "validation": []}
+    assert snapshots.adopt(project, json.dumps(found).encode())
+    change(found)
+    assert snapshots.adopt(project, json.dumps(found).encode()) is None

@@ -196,6 +196,14 @@ class Portal:
 
     # --- what is done to it ---
 
+    def kill_kernels(self, job: Job) -> None:
+        """SIGKILL to every living process of the job's kernel; one that was just ending is gone already."""
+        _kill(self.kernels(job))
+
+    def kill_all(self) -> None:
+        """SIGKILL to everything of the portal."""
+        _kill(self.all())
+
     def train(
         self, *, devices: int = 1, behaviour: str = "good", steps: int = MANY, pause: float = 0.05, **params
     ) -> Job:
@@ -346,7 +354,7 @@ def environment(process: psutil.Process) -> dict[str, str]:
 def _is_free() -> bool:
     """Whether nobody is in the middle of a transaction: of SQLite, whether somebody could write now."""
     if connection.vendor == "postgresql":
-        time.sleep(0.05)  # for the answer to what a stopped process has asked
+        time.sleep(0.3)  # a busy server comes late to what a stopped process has asked
         with connection.cursor() as cursor:
             cursor.execute(
                 "SELECT count(*) FROM pg_stat_activity "
@@ -362,3 +370,9 @@ def _is_free() -> bool:
         return False
     finally:
         writer.close()
+
+
+def _kill(processes: list[psutil.Process]) -> None:
+    for process in processes:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            process.kill()

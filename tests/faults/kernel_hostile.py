@@ -86,10 +86,19 @@ def before_bad_metrics() -> None:
     (folder / ".draft").replace(folder / "replaced.csv")
 
 
+def before_eats() -> None:
+    """Memory, up to half a GB; where there is a limit below that, it ends here."""
+    eaten = bytearray()
+    while len(eaten) < 2**29:
+        eaten += b"x" * 2**24
+
+
 def before_many_rows() -> None:
     folder = config.output / METRICS
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / "many.csv").write_text("step,a\n" + "".join(f"{n},{n / 7}\n" for n in range(100_000)))
+    with (folder / "many.csv").open("w") as file:
+        file.write("step,a\n")
+        file.writelines(f"{n},{n / 7}\n" for n in range(params["rows"]))
 
 
 def before_probes() -> None:

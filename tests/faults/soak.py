@@ -68,6 +68,8 @@ def _round(tally: Tally, seed: int, rest: list[str]) -> None:
     environment = dict(os.environ) | ({"DATABASE_URL": tally.url} if tally.url else {})
     if tally.rounds % 2:
         environment["FAULTS_SANDBOX"] = "off"
+    if not tally.rounds:
+        environment["FAULTS_ROWS"] = "10000000"
     with TemporaryDirectory(prefix="faults-") as folder:
         report = Path(folder) / "report.xml"
         argv = [

@@ -138,8 +138,7 @@ def test_f26c_a_kernel_gone_without_a_trace_after_a_cancel_is_not_started_again(
     job.request_cancel(alice)
     for who in ("shim", "leader"):
         os.kill(portal.started(job, who), signal.SIGKILL)
-    for process in portal.kernels(job):
-        process.kill()
+    portal.kill_kernels(job)
     portal.until(job, State.CANCELLED)
     assert job.resumes == 0
 

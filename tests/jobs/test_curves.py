@@ -163,7 +163,7 @@ def test_curves_of_older_points_are_made_when_they_are_asked_for(job):
 
 
 # --- what is drawn ----------------------------------------------------------------------------------------------------
-@pytest.mark.parametrize("count", [1000, 1001, 5000, 16_000, 60_000])
+@pytest.mark.parametrize("count", [1000, 1001, 5000, pytest.param(16_000, marks=pytest.mark.long), 60_000])
 @pytest.mark.parametrize("gaps", [False, True])
 def test_spikes_and_gaps_survive_at_any_length(job, count, gaps):
     values: list[float | None] = [float(n % 10) for n in range(count)]
@@ -317,8 +317,13 @@ def test_numbers_at_the_edge_of_what_is_one_break_nothing(job, read, path):
 
 @pytest.mark.parametrize(
     "line",
-    ["1,2,3\n", "\n", "x,y\n", ",".join("1" * 65) + "\n", '1,"\n'],
-    ids=["rows", "empty", "text", "wide", "quote"],
+    [
+        pytest.param("1,2,3\n", id="rows"),
+        pytest.param("\n", id="empty", marks=pytest.mark.long),
+        pytest.param("x,y\n", id="text", marks=pytest.mark.long),
+        pytest.param(",".join("1" * 65) + "\n", id="wide"),
+        pytest.param('1,"\n', id="quote", marks=pytest.mark.long),
+    ],
 )
 def test_a_huge_file_is_read_in_little_memory_and_in_pieces(job, path, line, monkeypatch):
     monkeypatch.setattr(ingest, "BUDGET", 0.0)

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import shutil
+from types import SimpleNamespace
 
 import pytest
+from django.db import OperationalError, transaction
 
-from jobs import charts, ingest, runfolder
+from jobs import charts, ingest, metric_models, runfolder
 from jobs.models import Fenced
 from kernels_app.contract import metrics
 
@@ -143,9 +147,72 @@ def test_a_percentage_is_held_between_0_and_100(job, reader, said, shown):
     assert job.percentage == shown
 
 
+def test_of_a_file_past_its_size_about_one_row_of_each_block_is_kept_wherever_a_reader_goes_on(
+    job, reader, write, monkeypatch
+):
+    monkeypatch.setattr(ingest, "WHOLE", 10_000)
+    monkeypatch.setattr(metric_models, "WHOLE", 10_000)
+    rows = "".join(f"{n},{n}\n" for n in range(10_000))
+    write("step,train\n" + rows[:60_001])
+    reader().step()
+    write(rows[60_001:] + "x\n")
+    reader().step()
+    kept = [x for x, _value in values(job, "train")]
+    begins = [len("step,train\n") + sum(len(f"{n},{n}\n") for n in range(int(x))) for x in kept[-3:]]
+    assert all(begin // 1024 + 1 == (begin + len("9999,9999\n")) // 1024 for begin in begins)
+    assert len(kept) == len(set(kept))
+    assert kept[:1000] == list(range(1000))
+    assert len([x for x in kept if x > 2000]) == pytest.approx(80_000 / 1024, abs=3)
+    assert [(file.name, file.is_thinned) for file in job.half_read] == [("loss.csv", True)]
+
+
+def test_rows_are_stored_once_though_the_answer_to_a_commit_is_lost(job, reader, write, monkeypatch):
+    losing = [True]
+
+    @contextlib.contextmanager
+    def atomic():
+        with transaction.atomic():
+            yield
+        if losing:
+            losing.clear()
+            raise OperationalError("server closed the connection unexpectedly")
+
+    monkeypatch.setattr(ingest, "transaction", SimpleNamespace(atomic=atomic))
+    write("step,train\n1,0.5\n2,0.25\n")
+    (runfolder.of(job) / "status.jsonl").write_text("no message\n")
+    same = reader()
+    with pytest.raises(OperationalError):
+        same.step()
+    losing.append(True)
+    with pytest.raises(OperationalError):
+        same.step()
+    write("3,0.125\n")
+    same.step()
+    assert values(job, "train") == [[1, 0.5], [2, 0.25], [3, 0.125]]
+    job.refresh_from_db()
+    assert job.bad_lines == 1
+
+
 def test_best_and_last_know_which_way_is_better(job, reader, write):
     write("step,val_loss,accuracy\n1,3,0.5\n2,1,0.9\n3,2,0.7\n")
     reader().step()
     scores = charts.best_and_last(job, {})["loss"]
     assert (scores["val_loss"]["best"], scores["val_loss"]["best_at"], scores["val_loss"]["last"]) == (1, 2, 2)
     assert (scores["accuracy"]["best"], scores["accuracy"]["best_at"]) == (0.9, 2)
+
+
+@pytest.mark.parametrize("place", ["save/metrics", "save"])
+def test_a_folder_that_is_a_link_leads_to_no_other_run(job, reader, tmp_path, place):
+    strange = tmp_path / "strange" / "metrics"
+    strange.mkdir(parents=True)
+    (strange / "secret.csv").write_text("step,secret\n1,2\n")
+    folder = runfolder.of(job) / runfolder.OUTPUT / place
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    folder.symlink_to(strange if place == "save/metrics" else strange.parent)
+    reader().step(final=True)
+    assert values(job, "secret", "secret") == []
+    folder.unlink()
+    shutil.copytree(strange if place == "save/metrics" else strange.parent, folder)
+    reader().step(final=True)
+    assert values(job, "secret", "secret") != []

@@ -118,6 +118,7 @@ def test_another_backbone_learns_from_random_weights_with_a_warning(tmp_path, da
     assert card["normalisation"]["mean"] == [0.485, 0.456, 0.406]
 
 
+@pytest.mark.long
 def test_two_ranks_go_on_from_a_base_model_with_another_class(tmp_path, trained):
     """And, as a run costs its seconds: without an image cache, and so badly that both fall back and both end early."""
     data = cl_dataset(tmp_path / "data", ["BLUE", "GREEN", "RED"], train=5, held=3)

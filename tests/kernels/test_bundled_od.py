@@ -82,6 +82,7 @@ def test_stopped_and_then_killed_it_ends_as_an_unbroken_training(tmp_path, datas
     assert_same_training(run, trained)
 
 
+@pytest.mark.long
 def test_two_ranks_take_the_steps_of_one_process(tmp_path, dataset):
     params = still("od", STEPS)
     one = make_run(tmp_path / "one", "od", dataset, params=params)

@@ -45,6 +45,7 @@ def tiled(tmp_path_factory, large_pictures) -> KernelRun:
     return run
 
 
+@pytest.mark.long
 def test_an_object_at_the_border_of_a_tile_is_found_once(tmp_path, large_pictures, tiled):
     card = json.loads((tiled.output / "PARTS.json").read_text())
     assert card["tiles"] == {"size": 96, "overlap": 40}

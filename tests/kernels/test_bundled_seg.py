@@ -95,12 +95,14 @@ def test_the_frames_are_found(trained):
     )
 
 
+@pytest.mark.long
 def test_stopped_and_then_killed_it_ends_as_an_unbroken_training(tmp_path, dataset, trained):
     run = interrupted(tmp_path, "seg", dataset, PARAMS, steps=6)
     assert "Going on in epoch 2 after" in run.log
     assert_same_training(run, trained)
 
 
+@pytest.mark.long
 def test_two_ranks_take_the_steps_of_one_process(tmp_path, dataset, trained):
     """From weights that are well set: the first steps of new ones multiply the smallest rounding."""
     params = still("seg", PARAMS | {"epochs": 5, "learning_rate": 1e-4, "ema": 0})

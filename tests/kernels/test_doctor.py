@@ -115,6 +115,12 @@ def test_one_that_never_ends_is_caught(tmp_path, settings):
     assert "had not ended after 1 s" in line_of(lines, "starts").found_here
 
 
+def test_one_that_fills_the_disk_is_stopped(tmp_path, settings):
+    settings.JOB_DISK_QUOTA = 1
+    lines = examine(package(tmp_path / "kernel", behaviour="hangs"), tmp_path)
+    assert "of the disk; a run may take 1" in line_of(lines, "starts").found_here
+
+
 def test_one_that_is_done_at_once_cannot_be_stopped_and_that_is_said(tmp_path):
     lines = examine(package(tmp_path / "kernel", rows=1, pause=0.001), tmp_path, ["training"])
     assert line_of(lines, "sigterm").state in (words.REMARK, words.OK)
@@ -214,7 +220,7 @@ def test_the_command_prints_the_checklist_without_a_database(tmp_path, capsys):
 @pytest.mark.kernel
 def test_a_kernel_out_of_the_kit_passes(tmp_path, settings):
     settings.TRAINPORTAL_DOCTOR_LIMIT, settings.JOB_GRACE = 600.0, 45.0  # on a busy machine too
-    writing.write("mine", "OD", tmp_path / "kernel")
+    writing.write(writing.files("mine", "OD"), tmp_path / "kernel")
     lines = examine(tmp_path / "kernel", tmp_path)
     assert [words.in_text(line) for line in lines if line.state != words.OK] == []
 
@@ -224,7 +230,7 @@ def test_a_kernel_out_of_the_kit_passes(tmp_path, settings):
 def test_one_of_the_kit_trains_and_validates(tmp_path, training_type, settings):
     """What all types share was tried above."""
     settings.TRAINPORTAL_DOCTOR_LIMIT = 600.0
-    writing.write("mine", training_type, tmp_path / "kernel")
+    writing.write(writing.files("mine", training_type), tmp_path / "kernel")
     params = {"epochs": 2, "batch_size": 4, "learning_rate": 0.003, "seed": 0}
     order = trial.Order(tmp_path / "kernel", training_type, "PARTS", params)
     first = trial.go(trial.prepare(order, tmp_path / "a", "training"), order, lambda: None)

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import os
+import shutil
 import subprocess
 import sys
+import threading
 import time
 import zipfile
 from pathlib import Path
@@ -146,3 +149,78 @@ def test_a_huge_list_is_not_read(tmp_path):
         file.truncate(2**40)
     with pytest.raises(BadKernel, match="larger than 8 MB"):
         environments.asked_for(tmp_path / "k")
+
+
+# --- environments that nobody needs any more -------------------------------------------------------------------------
+
+
+def built(kernel: Path, *, days: float = 2) -> Path:
+    """What a build leaves behind, used so many days ago for the last time."""
+    folder = environments.folder_of(kernel)
+    folder.mkdir(parents=True)
+    (folder / "requirements.txt").write_text("\n".join(environments.asked_for(kernel)) + "\n")
+    (folder / environments.READY).touch()
+    environments.log_of(folder).write_text("pip said this")
+    used(folder, days)
+    return folder
+
+
+def used(folder: Path, days: float) -> None:
+    at = time.time() - days * 24 * 3600
+    for path in (folder / environments.READY, folder):
+        os.utime(path, (at, at))
+
+
+def test_an_environment_goes_when_no_kernel_asks_for_it_any_more(tmp_path, home):
+    kept, old = kernel(tmp_path / "a", "one==1\ntwo\n"), kernel(tmp_path / "b", "three\n")
+    needed, unneeded = built(kept), built(old)
+    assert environments.sweep(lambda: [kept, kernel(tmp_path / "c", "")]) == [unneeded]
+    assert (needed.is_dir(), unneeded.exists(), environments.log_of(unneeded).exists()) == (True, False, False)
+    assert environments.ensure(kept) == needed  # still complete
+
+
+def test_an_environment_that_was_used_a_moment_ago_stays_whole(tmp_path, home):
+    """A trial by `manage.py doctor` has no row in the database."""
+    tried = kernel(tmp_path / "a", "one==1\n")
+    folder = built(tried)
+    assert environments.ensure(tried) == folder
+    assert environments.sweep(lambda: []) == []
+    assert sorted(path.name for path in folder.iterdir()) == ["ready", "requirements.txt"]
+
+
+def test_an_environment_that_is_being_built_is_left_alone(tmp_path, home):
+    wanted = kernel(tmp_path / "a", "one==1\n")
+    folder = built(wanted)
+    with environments._alone(folder, lambda: None):
+        assert environments.sweep(lambda: []) == []
+    assert environments.sweep(lambda: []) == [folder]
+
+
+def test_one_that_begins_to_use_what_is_being_removed_waits_and_builds_it_anew(tmp_path, shelf, home, monkeypatch):
+    wheel(shelf, "own", "1.0", "WORD = 1")
+    wanted = kernel(tmp_path / "a", "own\n")
+    folder, found = built(wanted), []
+    starts = threading.Thread(target=lambda: found.append(environments.ensure(wanted)))
+    remove = shutil.rmtree
+
+    def meanwhile(place: Path, **how) -> None:
+        if not starts.ident:
+            starts.start()
+            assert not found  # it is not taken for complete
+        remove(place, **how)
+
+    monkeypatch.setattr("kernels_app.environments.shutil.rmtree", meanwhile)
+    assert environments.sweep(lambda: []) == [folder]
+    starts.join(timeout=60)
+    assert found == [folder]
+    assert list(folder.glob("lib/*/site-packages/own.py"))
+
+
+def test_what_a_build_that_was_cut_off_left_goes_after_a_while(tmp_path, home):
+    folder = built(kernel(tmp_path / "a", "one==1\n"))
+    (folder / environments.READY).unlink()
+    os.utime(folder)
+    assert environments.sweep(lambda: []) == []
+    at = time.time() - 2 * 24 * 3600
+    os.utime(folder, (at, at))
+    assert environments.sweep(lambda: []) == [folder]

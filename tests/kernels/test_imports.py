@@ -51,7 +51,9 @@ def package(name: str = "mine", *, operations: str = "training", **params) -> di
 def zipped(files: dict[str, bytes], path: Path) -> Path:
     with zipfile.ZipFile(path, "w") as archive:
         for name, data in files.items():
-            archive.writestr(name, data)
+            info = zipfile.ZipInfo(name)
+            info.external_attr = (0o755 if data[:4] == b"\x7fELF" else 0o644) << 16
+            archive.writestr(info, data)
     return path
 
 

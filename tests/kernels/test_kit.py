@@ -16,6 +16,7 @@ from kernels_app.contract import TRAINING_TYPES
 from kernels_app.kit import writing
 
 
+@pytest.mark.long
 @pytest.mark.kernel
 def test_its_own_tests_pass_without_the_portal(tmp_path):
     """Of one type; tests of the doctor try the others."""
@@ -62,3 +63,15 @@ def test_what_is_there_is_not_written_over(tmp_path):
 def test_a_name_that_is_none_is_refused(name, tmp_path):
     with pytest.raises(CommandError, match="NAME has small letters"):
         call_command("new_kernel", "--type", "CL", "--folder", str(tmp_path / "x"), "--", name)
+
+
+@pytest.mark.django_db
+def test_the_fake_one_stands_on_its_own_and_passes_the_doctor(tmp_path, settings, capsys):
+    settings.JOB_POLL, settings.JOB_GRACE = 0.05, 5.0
+    folder = tmp_path / "demo"
+    call_command("new_kernel", "demo", "--type", "CL", "--fake", "--folder", str(folder))
+    assert b"kernels_app" not in b"".join(path.read_bytes() for path in folder.rglob("*.py"))
+    capsys.readouterr()
+    call_command("doctor", str(folder), "--json")
+    assert {line["state"] for line in json.loads(capsys.readouterr().out)} == {"ok"}
+    assert schema.faults(json.loads((folder / "model_schema.json").read_text())) == []

@@ -18,7 +18,7 @@ from django.utils import timezone
 
 from jobs import charts, following, runfolder
 from jobs.models import Job, State
-from kernels_app.models import Kernel, KernelSwitch
+from kernels_app.models import Kernel, KernelState, KernelSwitch
 from models_app import activating, exporting
 from models_app.imports import committing, drafts
 from models_app.models import ModelDraft, ModelExport, TrainedModel
@@ -405,7 +405,7 @@ def test_an_export_needs_nothing_filled_in_where_there_is_nothing(shop, exported
 
 
 def test_a_kernel_that_is_not_here_comes_along_and_is_on_in_this_project_alone(
-    shop, exported, elsewhere, take_in, devs, home
+    shop, exported, elsewhere, take_in, devs, home, settings
 ):
     content = exported()
     TrainedModel.objects.all().delete()
@@ -415,7 +415,7 @@ def test_a_kernel_that_is_not_here_comes_along_and_is_on_in_this_project_alone(
     devs.post(url, {"weights": SimpleUploadedFile("original.zip", content)})
     draft = ModelDraft.objects.get()
     page = text(devs.get(reverse("models:import_draft", args=[elsewhere.code, draft.pk])))
-    assert "comes along and will be registered" in page
+    assert "comes along and will be registered and tried" in page
     assert "people you trust" in page
     assert not Kernel.objects.filter(digest=digest).exists(), "looking registers nothing"
     drafts.discard(draft)
@@ -424,6 +424,12 @@ def test_a_kernel_that_is_not_here_comes_along_and_is_on_in_this_project_alone(
     assert (model.kernel.folder / "train.py").read_bytes() == fake_kernels.PROGRAM.read_bytes()
     assert model.kernel in Kernel.objects.on_in(elsewhere)
     assert model.kernel not in Kernel.objects.on_in(shop.project)
+    assert (model.kernel.state, model.kernel.origin["kind"]) == (KernelState.IMPORTING, "model"), "nobody tried it yet"
+    settings.JOB_POLL, settings.JOB_GRACE = 0.05, 5.0
+    following.run_here(model.kernel.job)
+    model.kernel.refresh_from_db()
+    assert (model.kernel.state, model.kernel.tried_at is not None) == (KernelState.READY, True)
+    assert "✓ CL: Starts" in model.kernel.log.read_text()
 
 
 def test_a_kernel_that_is_off_here_is_switched_on(shop, exported, elsewhere, take_in):

@@ -66,6 +66,7 @@ def hashes(folder: Path) -> dict[str, str]:
     return {path.relative_to(folder).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
 
 
+@pytest.mark.long
 def test_an_exported_model_gives_the_same_numbers_where_there_was_nothing(installation, pictures, tmp_path):
     here, there = installation("here"), installation("there")
     for split, folder in pictures.items():

@@ -18,6 +18,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, gettext_noop
 
 from projects_app import korean
+from projects_app.models import Colour
 
 register = template.Library()
 NOTHING = "—"
@@ -52,6 +53,17 @@ def icon(name: str, extra: str = "") -> SafeString:
     """One icon of the sprite, for the eye only: the words stand beside it."""
     href = f"{static('vendor/icons.svg')}#{name}"
     return format_html('<svg class="icon {}" aria-hidden="true"><use href="{}"></use></svg>', extra, href)
+
+
+@register.filter
+def colour_number(colour: str) -> int:
+    """The class of a chosen colour is `label-` and this number."""
+    return Colour(colour).number
+
+
+@register.filter
+def colour_word(colour: str) -> str:
+    return str(Colour(colour).label)
 
 
 @register.filter

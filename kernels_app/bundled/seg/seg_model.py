@@ -6,6 +6,8 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
+import seg_depthwise
+import seg_norm
 import segmentation_models_pytorch as smp
 import torch
 from torch import nn
@@ -32,6 +34,7 @@ def build(decoder: str, backbone: str, outputs: int) -> Net:
     else:
         model = smp.DeepLabV3Plus(**about, decoder_channels=128, decoder_aspp_dropout=0.0)
     _without_batch_norm(model.decoder)
+    seg_depthwise.in_fp32(model)
     return model.eval()
 
 
@@ -68,7 +71,7 @@ def _without_batch_norm(module: nn.Module) -> None:
     """Group norm in its place, wherever it is in `module`."""
     for name, child in module.named_children():
         if isinstance(child, nn.BatchNorm2d):
-            setattr(module, name, nn.GroupNorm(GROUPS, child.num_features))
+            setattr(module, name, seg_norm.GroupNorm(GROUPS, child.num_features))
         else:
             _without_batch_norm(child)
 

@@ -14,8 +14,9 @@ from django.core.management.base import BaseCommand, CommandError
 from django.utils import translation
 
 from jobs import hosts
-from kernels_app import environments, launching, packages, schema
+from kernels_app import environments, images, launching, packages, schema
 from kernels_app.badkernel import BadKernel, bytes_of
+from kernels_app.bundled import packing
 from kernels_app.doctor import words
 from kernels_app.doctor.examine import Examination
 from kernels_app.models import Kernel
@@ -44,17 +45,22 @@ class Command(BaseCommand):
             found = packages.schema_of(path)
         except BadKernel as error:
             raise CommandError(str(error)) from error
-        if not launching.is_whole(path):
+        is_container = images.source_of(path) is not None
+        if not is_container and not launching.is_whole(path):
             raise CommandError(f"{path}: neither train.py nor what the command of kernel.toml starts is there")
+        image = f"{images.OWN}/doctor:{packing.digest_of(path)[:16]}" if is_container else ""
         try:
-            environments.ensure(path, say=self.stderr.write)
+            if is_container:
+                images.made_of(path, image, lambda: None, self.stderr.write)
+            else:
+                environments.ensure(path, say=self.stderr.write)
         except BadKernel as error:
             raise CommandError(str(error)) from error
         settings.TRAINPORTAL_HOME.mkdir(parents=True, exist_ok=True)
         folder = Path(tempfile.mkdtemp(prefix="doctor-", dir=settings.TRAINPORTAL_HOME))
         devices = (0,) if options["gpu"] else ()
         say = self.stderr.write if options["log"] else (lambda text: None)
-        examination = Examination(path, found, Kernel(schema=found).operations, folder, devices, say=say)
+        examination = Examination(path, found, Kernel(schema=found).operations, folder, devices, say=say, image=image)
         lines = []
         try:
             for line in examination.lines():
@@ -63,6 +69,7 @@ class Command(BaseCommand):
                     self.stdout.write(words.in_text(line))
         finally:
             shutil.rmtree(folder, ignore_errors=True)
+            images.drop(image)
         if options["json"]:
             self.stdout.write(json.dumps([line.as_json for line in lines], ensure_ascii=False))
         failed = sum(line.state == words.FAILED for line in lines)

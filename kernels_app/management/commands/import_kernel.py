@@ -33,10 +33,14 @@ class Command(ProjectCommand):
         add("--name", default="", help="By default as its kernel.toml says.")
         add("--kernel-version", default="", metavar="VERSION")
         add("--description", default="")
+        add("--container", action="store_true", help="Run it in a container, though it has a train.py.")
+        add("--base-image", action="store_true", help="It is an image that other kernels are built on.")
         add("--gpu", action="store_true", help="Try it on a GPU, or on a host without one on a CPU slot.")
 
     def work(self, **options: Any) -> None:
         told = {"name": options["name"], "version": options["kernel_version"], "description": options["description"]}
+        told |= {"runs_in": "container"} if options["container"] else {}
+        told |= {"type": "base"} if options["base_image"] else {}
         order = Order(self.project, self.user, **told, devices=int(options["gpu"]))
         try:
             job = self._start(order, options)

@@ -1,4 +1,4 @@
-"""The program of a fake kernel, which `tests/fake_kernels.py` packs as `train.py`: learns nothing, behaves as told.
+"""The program of a fake kernel: learns nothing, behaves as its settings say. For demos, trials and tests.
 
 It is started as any kernel is and writes what the contract asks for. `seen.json` among its results says what it was
 given: training.json, model.json, its environment, the extra files, how many samples each split has.
@@ -7,11 +7,14 @@ given: training.json, model.json, its environment, the extra files, how many sam
 from __future__ import annotations
 
 import json
+import math
 import os
+import random
 import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 from kernels_app.contract.config import TrainingConfig, config_path
@@ -77,9 +80,10 @@ class Run:
         etc = {
             path.name: path.read_text(encoding="utf-8", errors="replace") for path in Path(config.etc_path).iterdir()
         }
-        base = sorted(path.name for path in config.base_model.iterdir()) if config.base_model else None
-        if base and self.param("fault") != "ignores_base" and (config.base_model / CHECKPOINT).is_file():
-            (config.base_model / CHECKPOINT).read_text(encoding="utf-8")
+        before = config.base_model
+        base = sorted(path.name for path in before.iterdir()) if before else None
+        if before and self.param("fault") != "ignores_base" and (before / CHECKPOINT).is_file():
+            (before / CHECKPOINT).read_text(encoding="utf-8")
         seen = {
             "config": json.loads(config_path().read_text(encoding="utf-8")),
             "settings": json.loads(Path(config.training_config_file).read_text(encoding="utf-8")),
@@ -96,8 +100,8 @@ class Run:
 def samples(run: Run, split: str) -> list:
     if not (run.config.dataset / split).is_dir():
         return []
-    read = {"CL": read_cl, "RC": read_rc}.get(run.settings.training_type, read_split_shapes)
-    return read(run.config.dataset, split)
+    readers: dict[str, Callable[[Path, str], list]] = {"CL": read_cl, "RC": read_rc}
+    return readers.get(run.settings.training_type, read_split_shapes)(run.config.dataset, split)
 
 
 # --- training --------------------------------------------------------------------------------------------------------
@@ -117,7 +121,7 @@ def misbehave(run: Run) -> None:
     if fault == "crashes_with_base" and config.base_model and config.operation == "training":
         raise ValueError("the base model is of another kind")
     if fault == "silent":
-        run.status.progress = run.status.done = lambda *told: None  # type: ignore[method-assign]
+        run.status.progress = run.status.done = lambda *told: None  # type: ignore[method-assign,assignment]
 
 
 def train(run: Run) -> int:
@@ -156,7 +160,8 @@ def rows(run: Run, *, endless: bool) -> None:
     count, pause = int(run.param("rows", 3)), float(run.param("pause", 0)) or (ROW_PAUSE if endless else 0)
     step = first
     while (endless or step <= count) and not run.stopping:
-        loss.row({"step": step, "train_loss": 1 / step, "val_loss": 1.5 / step if step % 2 else None})
+        value = CURVES[run.param("curve", "falling")](step)
+        loss.row({"step": step, "train_loss": value, "val_loss": 1.5 * value if step % 2 else None})
         accuracy.row({"step": step, "accuracy": 1 - 1 / (step + 1)})
         run.status.progress(min(99, 100 * step / count), step)
         print(f"step {step}", flush=True)
@@ -166,6 +171,15 @@ def rows(run: Run, *, endless: bool) -> None:
             run.keep(CHECKPOINT, "{}")
         step += 1
         time.sleep(pause)
+
+
+CURVES = {  # the loss at a step, from 1 on
+    "falling": lambda step: 1 / step,
+    "noisy": lambda step: 1 / step * random.uniform(0.5, 1.5),  # noqa: S311
+    "overfitting": lambda step: 1 / step + (step / 40) ** 2,
+    "diverging": lambda step: 0.5 * 1.2**step if step < 60 else math.nan,
+    "flat": lambda step: 1.0,
+}
 
 
 def finish(run: Run) -> None:

@@ -1,0 +1,170 @@
+"""The program of one run as its shim sees it: who leads it, who hears of its end first, what encloses it.
+
+Stdlib only, as the shim is.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import subprocess
+import time
+
+from jobs.enclosure.processes import children, is_alive, name_of, named, send
+
+INIT_LIMIT = 5.0  # seconds for the sandbox to stand
+TOOL_LIMIT = 30.0  # seconds for one word with docker or podman
+CLIENT_FAILED = 125  # exit code of docker and podman where it is they that failed
+INITS = ("catatonit", "docker-init", "tini")  # first processes that hand signals on to the program
+KILL_PATIENCE = 5.0  # seconds for a container's monitor to tell of the end
+
+
+class Program:
+    """The program's leader, and in a sandbox its first process inside."""
+
+    def __init__(self, leader: int, *, is_sandboxed: bool) -> None:
+        self.leader = leader
+        self.is_sandboxed = is_sandboxed
+        self.init = self._await_init() if is_sandboxed else None
+
+    @property
+    def aside(self) -> set[int]:
+        """What encloses the program: not its own, and nothing that could save a checkpoint."""
+        return {self.leader, self.init} - {None} if self.is_sandboxed else set()  # type: ignore[return-value]
+
+    def tell(self) -> list[int]:
+        """Ask for the end; returns who was told."""
+        first = self.first
+        send(first, signal.SIGTERM)
+        return first
+
+    def put_down(self, left: list[int], since: float) -> None:
+        """SIGKILL to what is `left`; it is due for `since` seconds."""
+        send(left, signal.SIGKILL)
+
+    def close(self) -> None:
+        """Nothing of it is left."""
+
+    @property
+    def first(self) -> list[int]:
+        """Who hears of the end first: the leader; in a sandbox the program that the first process inside started."""
+        return [self.leader] if not self.is_sandboxed else children().get(self.init or 0, [])[:1]
+
+    def reap(self) -> int | None:
+        """Collect every child that ended; the program's exit code if its end was among them."""
+        found = None
+        while True:
+            try:
+                pid, status = os.waitpid(-1, os.WNOHANG)
+            except ChildProcessError:
+                return found
+            if pid == 0:
+                return found
+            if pid == self.leader:
+                found = self._ended(os.waitstatus_to_exitcode(status))
+
+    def _ended(self, code: int) -> int | None:
+        """bubblewrap says 128 + n of a program that signal n killed. Killed itself, it leaves the sandbox standing."""
+        if not self.is_sandboxed:
+            return code
+        if code < 0 and self.init and self.init != self.leader and is_alive(list(named(self.init))):
+            self.leader = self.init
+            return None
+        self._collect_init()
+        return 128 - code if code > 128 and code - 128 in signal.valid_signals() else code
+
+    def _collect_init(self) -> None:
+        """The first process inside ends a moment after bubblewrap, where nothing else is left inside: what the
+        program took of the machine is known when it was waited for."""
+        deadline = time.monotonic() + 0.2
+        with contextlib.suppress(ChildProcessError):
+            while self.init and time.monotonic() < deadline and os.waitpid(self.init, os.WNOHANG)[0] == 0:
+                time.sleep(0.005)
+
+    def _await_init(self) -> int | None:
+        deadline = time.monotonic() + INIT_LIMIT
+        while time.monotonic() < deadline and is_alive(list(named(self.leader))):
+            for init in children().get(self.leader, []):
+                return init
+            time.sleep(0.005)
+        return None
+
+
+class Contained(Program):
+    """A container. Its leader is the tool's client, which hands on signals, output and the exit code.
+
+    podman's monitor and all that runs inside are below the shim as well; docker's are below its daemon, where only
+    the tool reaches them. `words`: command lines of the tool, by what they do (`attach`, `running`, `stop`, `kill`,
+    `remove`).
+    """
+
+    def __init__(self, leader: int, words: dict[str, list[str]], environment: dict[str, str], log: int) -> None:
+        super().__init__(leader, is_sandboxed=False)
+        self.words, self.environment, self.log = words, environment, log
+        self._is_told = self._is_killed = False
+        self._clients: list[subprocess.Popen[bytes]] = []  # as long as they are known here, nobody else collects them
+
+    @property
+    def aside(self) -> set[int]:
+        """The client and podman's monitor: what runs inside is below the monitor, orphans of it too."""
+        return {self.leader, *children().get(os.getpid(), [])}
+
+    def tell(self) -> list[int]:
+        """The client hands it on to what is first inside, and a container's own init to the program: they were told."""
+        self._is_told = True
+        below = children()
+        monitors = [pid for pid in below.get(os.getpid(), []) if pid != self.leader]
+        first = [pid for monitor in monitors for pid in below.get(monitor, [])]
+        behind = [pid for one in first if name_of(one) in INITS for pid in below.get(one, [])]
+        return [*super().tell(), *first, *behind]
+
+    def put_down(self, left: list[int], since: float) -> None:
+        """What is inside first, so that the tool tells of its end; the tool's own processes where that takes long."""
+        aside = self.aside
+        send([pid for pid in left if pid not in aside], signal.SIGKILL)
+        if not self._is_killed:
+            self._is_killed = True
+            self._say("kill")
+        if since > KILL_PATIENCE:
+            send(left, signal.SIGKILL)
+
+    def close(self) -> None:
+        """podman needs a second word where its monitor was killed."""
+        for _try in range(2):
+            if not self._say("running"):
+                return
+            self._say("remove")
+
+    def _ended(self, code: int) -> int | None:
+        """128 + n is said of a program that signal n killed. Killed itself, or failing, the client leaves the container
+        running: another one takes its place."""
+        if (code < 0 or code == CLIENT_FAILED) and self._is_running():
+            self._clients.append(
+                subprocess.Popen(
+                    self.words["attach"], env=self.environment, stdin=subprocess.DEVNULL, stdout=self.log,
+                    stderr=self.log, start_new_session=True,
+                )
+            )  # fmt: skip
+            self.leader = self._clients[-1].pid
+            if self._is_told:
+                self._say("stop")
+            return None
+        return 128 - code if code > 128 and code - 128 in signal.valid_signals() else code
+
+    def _is_running(self) -> bool:
+        """Asked again where the tool does not answer at once: it may be busy."""
+        for wait in (0.5, 1.0, 2.0, 0.0):
+            if said := self._say("running"):
+                return said == "true"
+            time.sleep(wait)
+        return False
+
+    def _say(self, what: str) -> str:
+        with contextlib.suppress(OSError, subprocess.TimeoutExpired):
+            done = subprocess.run(
+                self.words[what], env=self.environment, stdin=subprocess.DEVNULL, capture_output=True, text=True,
+                timeout=TOOL_LIMIT, check=False,
+            )  # fmt: skip
+            return done.stdout.strip()
+        return ""

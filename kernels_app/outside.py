@@ -1,0 +1,37 @@
+"""Programs that an import runs beside itself, such as pip: in a session of their own, with a time limit, to a log."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+LOOK = 0.2  # seconds
+
+
+def run(
+    argv: list[str], log: Path, environment: Mapping[str, str], tick: Callable[[], None], *, minutes: float
+) -> int | None:
+    """Its exit code; None where it took too long. `tick` is called all the while, and what it raises ends it.
+
+    Raises OSError where it cannot be started.
+    """
+    until = time.monotonic() + 60 * minutes
+    with log.open("wb") as out:
+        process = subprocess.Popen(
+            argv, stdin=subprocess.DEVNULL, stdout=out, stderr=out, env=environment, start_new_session=True
+        )
+        try:
+            while process.poll() is None:
+                tick()
+                if time.monotonic() > until:
+                    return None
+                time.sleep(LOOK)
+        finally:
+            if process.poll() is None:
+                os.killpg(process.pid, signal.SIGKILL)
+                process.wait()
+    return process.returncode
