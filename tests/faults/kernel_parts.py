@@ -30,7 +30,7 @@ def say(event: str, **more: object) -> None:
 def keep(place: Path, text: str) -> None:
     path = config.output / place
     path.parent.mkdir(parents=True, exist_ok=True)
-    draft = path.with_name(f".{path.name}.tmp")
+    draft = path.with_name(f".{path.name}.{NAME}.tmp")  # two kernels of one job are what the ablation is about
     if behaviour == "tears" and not config.resume and text == str(params["tears_at"]):
         draft.write_text(text[:1])  # the rest of it never comes
         time.sleep(600)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 from pathlib import Path
@@ -90,12 +91,13 @@ def test_f06d_the_shim_killed_alone_leaves_a_kernel_that_goes_on(portal):
     assert (job.resumes, len(lives(portal.home))) == (0, 1)
 
 
-def text_of(path: Path) -> str:
-    """Of a file that comes and goes."""
-    try:
-        return path.read_text()
-    except FileNotFoundError:
-        return ""
+def drafts_in(folder: Path) -> list[str]:
+    """What stands in half-written checkpoints, which come and go."""
+    texts = []
+    for path in folder.glob(".resume.pth.*.tmp"):
+        with contextlib.suppress(FileNotFoundError):
+            texts.append(path.read_text())
+    return texts
 
 
 @pytest.mark.one_database
@@ -103,8 +105,8 @@ def test_f43_a_checkpoint_that_is_torn_by_a_kill_is_not_used_the_one_before_it_i
     """Killed while it writes. (At every file boundary of the bundled kernels' own: `tests/kernels/test_common.py`.)"""
     portal.tend()
     job = portal.train(steps=20, behaviour="tears", tears_at=12)
-    torn = portal.home / "runs" / str(job.pk) / "out" / "save" / ".resume.pth.tmp"
-    portal.wait("half a checkpoint", lambda: text_of(torn) == "1")
+    save = portal.home / "runs" / str(job.pk) / "out" / "save"
+    portal.wait("half a checkpoint", lambda: drafts_in(save) == ["1"])
     kill_all_of(portal, job)
     portal.until(job, State.SUCCEEDED)
     first, second = sorted(lives(portal.home).values(), key=lambda life: life.first)
