@@ -185,8 +185,9 @@ def _run(argv: list[str], log: Path, tick: Tick) -> int:
 
 def _environment() -> dict[str, str]:
     """Nothing of the portal's own; what an administrator tells pip, such as PIP_INDEX_URL, counts."""
-    kept = ("PATH", "HOME", "LANG", "TMPDIR", "https_proxy", "http_proxy", "no_proxy", "SSL_CERT_FILE")
-    return {name: value for name, value in os.environ.items() if name in kept or name.startswith("PIP_")}
+    kept = ("PATH", "HOME", "LANG", "TMPDIR")
+    given = {name: value for name, value in os.environ.items() if name in kept or name.startswith("PIP_")}
+    return given | outside.proxies()
 
 
 def _pins() -> list[str]:

@@ -6,6 +6,7 @@ hosts, and back where somebody tidied the store up.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import lzma
@@ -32,6 +33,7 @@ DOCKERFILE = "Dockerfile"
 OWN = "localhost/trainportal"  # where the images of this installation are named
 MINUTES = 120  # for a build
 LONGEST = 100_000  # bytes of a manifest
+PATIENCE = 10  # times that a job asks a tool which does not answer
 
 Tick = Callable[[], None]
 Say = Callable[[str], None]
@@ -122,7 +124,7 @@ def ensure(kernel: Kernel, tick: Tick = lambda: None) -> None:
     not, or where another image took the name, as any tar may that somebody loads. Raises JobError."""
     try:
         used = container.needed()
-        here = container.facts(used, kernel.image)
+        here = _facts_at_last(used, kernel.image, tick)
         if here and here["content"] == kernel.build.get("content", here["content"]):
             return
         file = kernel.image_file
@@ -209,12 +211,21 @@ def _facts(used: container.Tool, image: str) -> dict[str, Any]:
         raise BadKernel(str(error)) from error
 
 
+def _facts_at_last(used: container.Tool, image: str, tick: Tick) -> dict[str, Any]:
+    """The same for a job that goes on: right after a start of the machine the tool may be slow to answer."""
+    for _try in range(PATIENCE):
+        with contextlib.suppress(TimeoutError):
+            return container.facts(used, image)
+        tick()
+    return container.facts(used, image)
+
+
 def _loaded(said: str) -> str:
     """What the tool calls the image that it loaded. Raises BadKernel."""
     found = re.findall(r"^Loaded image(?:\(s\)| ID)?: *(\S+)", said, re.MULTILINE)
     if not found:
         raise BadKernel(_("The image could not be loaded: %(said)s") % {"said": said.strip()[-1000:]})
-    return str(found[-1]).rstrip(",")
+    return str(found[-1]).rstrip(",").rpartition(",")[2]  # podman 3 gives all names in one line
 
 
 def _run(argv: list[str], tick: Tick, say: Say) -> str:
@@ -222,7 +233,7 @@ def _run(argv: list[str], tick: Tick, say: Say) -> str:
     say("$ " + shlex.join(argv))
     with tempfile.NamedTemporaryFile(prefix="image-", suffix=".log") as log:
         try:
-            code = outside.run(argv, Path(log.name), container.environment(), tick, minutes=MINUTES)
+            code = outside.run(argv, Path(log.name), container.environment() | outside.proxies(), tick, minutes=MINUTES)
         except OSError as error:
             raise BadKernel(str(error)) from error
         said = Path(log.name).read_text(encoding="utf-8", errors="replace").strip()

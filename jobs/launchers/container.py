@@ -34,6 +34,7 @@ TOOLS = ("podman", "docker")  # the first that is here, where nobody says which
 ROOTED = ("/training.json", "/vlad_training.json")  # where a kernel of the original system looks for its settings
 LABEL = "trainportal.run"  # of a container: its run folder
 ENDED = ("exited", "stopped")  # states in which an exit code is one
+SELINUX = Path("/sys/fs/selinux/enforce")  # there where it is switched on
 SHARED_MEMORY = "1g"  # data loaders hand their batches over in it; 64 MB are usual, and end in a bus error
 LIMIT = 60.0  # seconds for one short word with the tool
 KEPT = (
@@ -62,12 +63,12 @@ class Tool:
     def argv(self, *words: str) -> list[str]:
         return [*self.words, *words]
 
-    def ask(self, *words: str, limit: float = LIMIT) -> subprocess.CompletedProcess[str]:
+    def ask(self, *words: str) -> subprocess.CompletedProcess[str]:
         """Raises OSError, also where it takes too long."""
         try:
             return subprocess.run(
                 self.argv(*words), env=environment(), stdin=subprocess.DEVNULL, capture_output=True, text=True,
-                errors="replace", timeout=limit, check=False,
+                errors="replace", timeout=LIMIT, check=False,
             )  # fmt: skip
         except subprocess.TimeoutExpired as error:
             raise TimeoutError(str(error)) from error
@@ -198,6 +199,7 @@ def _options(used: Tool, launch: Launch) -> list[str]:
         *(["--init"] if _has_init(used) else []),
         *("--user", f"{os.getuid()}:{os.getgid()}" if used.name == "docker" else "0:0"),
         *("--shm-size", SHARED_MEMORY),
+        *(["--security-opt", "label=disable"] if SELINUX.exists() else []),  # else nothing that is mounted can be read
         *_gpus(used, launch.gpus[1]),
         *seen,
         *_mounts(launch),

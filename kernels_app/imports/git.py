@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 from django.conf import settings
 from django.utils.translation import gettext as _
 
+from kernels_app import outside
 from projects_app.archive import is_safe
 
 BRANCH = re.compile(r"[A-Za-z0-9_][\w./+-]{0,199}")  # begins with no dash, so that it is no option
@@ -104,14 +105,18 @@ def _url_fault(url: str) -> str:
 
 def _environment() -> dict[str, str]:
     """Nothing of the portal's own; git asks nobody, and follows no address to a protocol that is not allowed."""
-    kept = ("PATH", "HOME", "LANG", "SSH_AUTH_SOCK", "https_proxy", "http_proxy", "no_proxy", "SSL_CERT_FILE")
-    return {name: os.environ[name] for name in kept if name in os.environ} | {
-        "GIT_TERMINAL_PROMPT": "0",
-        "GIT_ASKPASS": "/bin/false",
-        "GIT_SSH_COMMAND": "ssh -oBatchMode=yes",
-        "GIT_ALLOW_PROTOCOL": ":".join(settings.TRAINPORTAL_GIT_PROTOCOLS),
-        "GIT_LFS_SKIP_SMUDGE": "1",
-    }
+    kept = ("PATH", "HOME", "LANG", "SSH_AUTH_SOCK")
+    return (
+        {name: os.environ[name] for name in kept if name in os.environ}
+        | outside.proxies()
+        | {
+            "GIT_TERMINAL_PROMPT": "0",
+            "GIT_ASKPASS": "/bin/false",
+            "GIT_SSH_COMMAND": "ssh -oBatchMode=yes",
+            "GIT_ALLOW_PROTOCOL": ":".join(settings.TRAINPORTAL_GIT_PROTOCOLS),
+            "GIT_LFS_SKIP_SMUDGE": "1",
+        }
+    )
 
 
 def _await(process: subprocess.Popen[bytes], into: Path, limit: int, tick: Callable[[], None]) -> None:
