@@ -177,7 +177,8 @@ class Examination:
         self.runs.append(run)
         for line in logs.tail(run.folder / logs.NAME, SHOWN):
             self.say(f"   {line.text}")
-        self.say(f"   → {run.refusal or ('too large' if run.took else 'late' if run.is_late else f'exit code {run.code}')}")
+        end = "too large" if run.took else "late" if run.is_late else f"exit code {run.code}"
+        self.say(f"   → {run.refusal or end}")
         return run
 
     def _skipped(self, training_type: str, checks: Sequence[str], why: str) -> Iterator[Line]:
