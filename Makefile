@@ -8,6 +8,9 @@ TESTS ?=
 MINUTES ?= 30
 SECONDS ?= 60
 
+# a portal is many short processes: compiling all of it anew in each of them would be a quarter of their time
+unexport PYTHONDONTWRITEBYTECODE
+
 .PHONY: run test check bench bench-kernels faults fuzz messages vendor clean
 
 $(VENV)/.installed: pyproject.toml

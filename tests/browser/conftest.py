@@ -16,6 +16,9 @@ from tests.needs import need
 from tests.portal import Portal
 
 CHROMIUM = Path("/usr/bin/chromium")
+HEADLESS = Path(
+    "/usr/bin/chromium-headless-shell"
+)  # the same without its own windows: much less work, where it is there
 ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-dev-shm-usage"]
 PASSWORD = "secret-for-tests"
 PROJECT = "valves"
@@ -58,13 +61,31 @@ print(json.dumps(found))
 
 @pytest.fixture(scope="session")
 def chromium() -> Iterator[Any]:
-    need(CHROMIUM.exists(), f"Chromium at {CHROMIUM}")
+    need(CHROMIUM.exists() or HEADLESS.exists(), f"Chromium at {CHROMIUM}")
     from playwright.sync_api import sync_playwright
 
+    look_once_it_is_there()
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=str(CHROMIUM), args=ARGUMENTS)
+        path = HEADLESS if HEADLESS.exists() else CHROMIUM
+        browser = playwright.chromium.launch(executable_path=str(path), args=ARGUMENTS)
         yield browser
         browser.close()
+
+
+def look_once_it_is_there() -> None:
+    """A click or key that leads to another page comes back once that is read: on a busy machine Playwright's own comes
+    back as soon as the address is the new one, while there is nothing of the page."""
+    from playwright.sync_api import Locator
+
+    def patiently(act: Callable[..., None]) -> Callable[..., None]:
+        def acts(self: Any, *given: Any, **named: Any) -> None:
+            act(self, *given, **named)
+            self.page.wait_for_load_state("domcontentloaded")
+
+        return acts
+
+    for name in ("click", "press", "check", "uncheck", "select_option"):
+        setattr(Locator, name, patiently(getattr(Locator, name)))
 
 
 @pytest.fixture(scope="session")
