@@ -73,7 +73,7 @@ def test_an_upload_is_paused_and_goes_on_after_a_reload(open_page, large):
     wire = Wire(page, most=10_000)
     choose(page, large, "paused")
     page.wait_for_url("**/datasets/import/*-*/")
-    assert wire.offsets[0] == 2 * PIECE
+    assert 2 * PIECE <= wire.offsets[0] < 3 * PIECE  # of the third one, which a pause broke off, some may have arrived
     expect(page.get_by_text("class_1").first).to_be_visible()
 
 

@@ -127,8 +127,9 @@ def test_c06_everything_killed_with_the_container_is_interrupted_and_goes_on_fro
     kernels = portal.kernels(job)
     for who in ("shim", "leader"):
         os.kill(portal.started(job, who), signal.SIGKILL)
-    monitors = {psutil.Process(process.pid).ppid() for process in kernels}
-    for pid in {*monitors, *(process.pid for process in kernels)}:
+    inside = [process.pid for process in kernels]
+    monitors = {psutil.Process(pid).ppid() for pid in inside} - set(inside)
+    for pid in [*monitors, *inside]:  # the monitor first: it would write down how the rest ended
         if pid > 1 and Path(f"/proc/{pid}/comm").exists() and pid != os.getpid():
             os.kill(pid, signal.SIGKILL)
     portal.wait("another life", lambda: len(lives(portal.home)) == 2)
