@@ -46,7 +46,7 @@ class ImportDataset:
 class ExportDataset:
     """Packs a dataset into one archive."""
 
-    name = "export_dataset"
+    name = "export_dataset"  # as in archives
 
     def run(self, job: Job, progress: kinds.Progress) -> None:
         from datasets_app import export_jobs
@@ -62,7 +62,7 @@ class ExportDataset:
 class ExportSnapshot:
     """Packs what a run saw into one archive."""
 
-    name = "export_snapshot"
+    name = "export_snapshot"  # as in archives
 
     def run(self, job: Job, progress: kinds.Progress) -> None:
         from datasets_app import snapshot_exporting

@@ -28,27 +28,33 @@ class Drawn:
     label: Annotation | None = None
 
 
+class Scaled:
+    """How thick lines are and how large letters over an image, in its own pixels."""
+
+    image: Any  # has `width` and `height`
+
+    @property
+    def stroke(self) -> float:
+        """A line two pixels wide on a small picture of 240 pixels."""
+        return float(max(self.image.width, self.image.height) / 120)
+
+    @property
+    def fine_stroke(self) -> float:
+        """For a picture as large as the page."""
+        return float(max(self.image.width, self.image.height) / 400)
+
+    @property
+    def font(self) -> float:
+        return float(max(self.image.width, self.image.height) / 50)
+
+
 @dataclass
-class Tile:
+class Tile(Scaled):
     """One image with its labels."""
 
     image: Image
     shapes: list[Drawn] = field(default_factory=list)
     tags: list[Drawn] = field(default_factory=list)  # labels of the whole image
-
-    @property
-    def stroke(self) -> float:
-        """A line two pixels wide on a small picture of 240 pixels."""
-        return max(self.image.width, self.image.height) / 120
-
-    @property
-    def fine_stroke(self) -> float:
-        """For a picture as large as the page."""
-        return max(self.image.width, self.image.height) / 400
-
-    @property
-    def font(self) -> float:
-        return max(self.image.width, self.image.height) / 50
 
     @property
     def is_labelled(self) -> bool:

@@ -4,20 +4,17 @@ run saw them, each in its set. What the format has no place for is said before."
 from __future__ import annotations
 
 import os
-import shutil
 import zipfile
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
-from django.conf import settings
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_noop
 
-from datasets_app import exporting, snapshot_tiles
+from datasets_app import archives, exporting, snapshot_tiles
+from datasets_app.archives import SNAPSHOT, Export
 from datasets_app.exporting import WHOLE, ExportRefused, Loss
-from datasets_app.formats import FORMATS
 from datasets_app.formats.writing import WRITERS
 from datasets_app.formats.writing.outgoing import (
     CATEGORIES,
@@ -34,39 +31,11 @@ from datasets_app.models import Blob, Snapshot
 from datasets_app.records import Shape
 from datasets_app.snapshot_reading import SETS, Contents, Label, Picture, Unreadable, read, tidy_name
 from jobs.kinds import JobError, Progress
-from jobs.models import Job, State
+from jobs.models import Job
 from jobs.said import Said
 from projects_app.models import TrainingType, User
 
-KIND = "export_snapshot"
 _SPLITS = {"train": "train", "validation": "val"}
-
-
-@dataclass(frozen=True)
-class Export:
-    """One export, by its job."""
-
-    job: Job
-
-    @property
-    def path(self) -> Path:
-        return folder_of(self.job) / "snapshot.zip"
-
-    @property
-    def is_there(self) -> bool:
-        return self.job.state == State.SUCCEEDED and self.path.is_file()
-
-    @property
-    def size(self) -> int:
-        return self.path.stat().st_size
-
-    @property
-    def title(self) -> str:
-        return FORMATS[self.job.args["format"]].TITLE
-
-    @property
-    def file_name(self) -> str:
-        return f"snapshot-{self.job.args['hash']}-{self.job.args['format']}.zip"
 
 
 def losses(contents: Contents, format: str, missing: int) -> list[Loss]:
@@ -91,16 +60,13 @@ def start(snapshot: Snapshot, contents: Contents, format: str, user: User) -> Jo
     """Queue the export; the one of the same that is under way where there is one. Raises ExportRefused."""
     _check(contents, format)
     args = {"snapshot": snapshot.pk, "hash": snapshot.sha256[:12], "format": format}
-    running = Job.objects.active().filter(project=snapshot.project, kind=KIND, args=args).first()
     title = _("Export the snapshot %(hash)s") % {"hash": args["hash"]}
-    return running or Job.submit(project=snapshot.project, kind=KIND, title=title, created_by=user, args=args)
+    return archives.ask(snapshot.project, SNAPSHOT, title, args, user)
 
 
 def of(snapshot: Snapshot) -> list[Export]:
     """Those that are at work, failed or still to be had, the newest first."""
-    jobs = Job.objects.filter(project=snapshot.project, kind=KIND, args__snapshot=snapshot.pk).order_by("-pk")[:10]
-    exports = map(Export, jobs)
-    return [one for one in exports if one.job.state != State.SUCCEEDED or one.is_there]
+    return archives.of(snapshot.project, SNAPSHOT, snapshot=snapshot.pk)
 
 
 def build(job: Job, progress: Progress) -> None:
@@ -108,18 +74,8 @@ def build(job: Job, progress: Progress) -> None:
     snapshot = Snapshot.objects.filter(project=job.project, pk=job.args["snapshot"]).first()
     if snapshot is None:
         raise JobError(Said(gettext_noop("The snapshot is gone: the last model that used it was deleted.")))
-    folder = folder_of(job)
-    folder.mkdir(parents=True, exist_ok=True)
-    try:
-        write(snapshot, read(snapshot), job.args["format"], Export(job).path, progress)
-    except BaseException as error:
-        shutil.rmtree(folder, ignore_errors=True)
-        if isinstance(error, ExportRefused | Unreadable):
-            raise JobError(Said(gettext_noop("Nothing was exported. %(why)s"), why=str(error))) from error
-        if isinstance(error, OSError):
-            why = Said(gettext_noop("The archive could not be written: %(why)s."), why=error.strerror or str(error))
-            raise JobError(why) from error
-        raise
+    with archives.packing(job, ExportRefused, Unreadable) as path:
+        write(snapshot, read(snapshot), job.args["format"], path, progress)
 
 
 def write(snapshot: Snapshot, contents: Contents, format: str, target: Path, progress: Progress) -> None:
@@ -135,10 +91,6 @@ def write(snapshot: Snapshot, contents: Contents, format: str, target: Path, pro
         draft.replace(target)
     finally:
         draft.unlink(missing_ok=True)
-
-
-def folder_of(job: Job) -> Path:
-    return settings.TRAINPORTAL_HOME / "exports" / f"snapshot-{job.pk}"
 
 
 def _check(contents: Contents, format: str) -> None:

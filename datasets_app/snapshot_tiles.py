@@ -7,14 +7,14 @@ from dataclasses import dataclass, field, replace
 
 from datasets_app import overlays, pictures
 from datasets_app.models import Blob, Image, Snapshot, SnapshotFile
-from datasets_app.overlays import Drawn
+from datasets_app.overlays import Drawn, Scaled
 from datasets_app.snapshot_reading import SETS, Contents, Picture
 
 _FEW = 1000  # hashes that go into one statement; of more, all that the snapshot holds are looked at
 
 
 @dataclass(frozen=True)
-class SeenTile:
+class SeenTile(Scaled):
     """One image with its labels. `number`: its place in its set; `href`: of the small picture, empty where it is gone.
 
     `size` is that of nothing where nobody knows it any more: then no label is drawn either."""
@@ -25,19 +25,6 @@ class SeenTile:
     is_there: bool
     shapes: list[Drawn] = field(default_factory=list)
     tags: list[Drawn] = field(default_factory=list)
-
-    @property
-    def stroke(self) -> float:
-        """A line two pixels wide on a small picture of 240 pixels."""
-        return max(self.image.width, self.image.height) / 120
-
-    @property
-    def fine_stroke(self) -> float:
-        return max(self.image.width, self.image.height) / 400
-
-    @property
-    def font(self) -> float:
-        return max(self.image.width, self.image.height) / 50
 
     @property
     def is_labelled(self) -> bool:

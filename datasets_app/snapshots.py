@@ -9,12 +9,13 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable, Sequence
+from functools import partial
 from typing import Any
 
 from django.db import IntegrityError, transaction
 from django.db.models import ProtectedError, Q
 
-from datasets_app import blobs, bulk, snapshot_details, snapshot_reading
+from datasets_app import archives, blobs, bulk, snapshot_details, snapshot_reading
 from datasets_app.models import Blob, Dataset, Snapshot, SnapshotFile
 from datasets_app.snapshot_details import Seen, seen_rows
 from projects_app.models import ModelType, Project
@@ -91,6 +92,7 @@ def drop_unused(snapshot: Snapshot | None) -> set[str]:
         hashes = {held.manifest_id, *filter(None, [held.details_id]), *held.files.values_list("blob", flat=True)}
         try:
             with transaction.atomic():
+                transaction.on_commit(partial(archives.drop, held.project, archives.SNAPSHOT, snapshot=held.pk))
                 held.delete()
         except ProtectedError:
             return set()

@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import Any, cast
 
 from django.contrib import messages
-from django.http import FileResponse, Http404, HttpRequest, HttpResponseBase
+from django.http import Http404, HttpRequest, HttpResponseBase
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_http_methods
 
-from datasets_app import export_jobs, export_words, exporting
+from datasets_app import archives, export_jobs, export_words, exporting
 from datasets_app.formats import FORMATS
 from datasets_app.formats.writing import WRITERS
 from datasets_app.models import Dataset
@@ -31,7 +31,8 @@ def export(request: HttpRequest, project: Project, pk: int) -> HttpResponseBase:
         except exporting.ExportRefused as refusal:
             messages.error(request, str(refusal))
         return redirect("datasets:export", project.code, dataset.pk)
-    context = {"dataset": dataset, "exports": export_jobs.of(dataset)}
+    context = {"dataset": dataset, "exports": export_jobs.of(dataset), "owner": dataset, "asked": "datasets:export"}
+    context["download"] = "datasets:export_download"
     if request.htmx:  # type: ignore[attr-defined]
         return render(request, "datasets/_exports.html", context)
     return render(request, "datasets/export.html", context | _choices(dataset, _kind(request.GET.get("type", ""))))
@@ -41,9 +42,8 @@ def export(request: HttpRequest, project: Project, pk: int) -> HttpResponseBase:
 @project_view(Role.LABELLER)
 def download(request: HttpRequest, project: Project, pk: int, job: int) -> HttpResponseBase:
     dataset = get_object_or_404(Dataset, project=project, pk=pk)
-    for found in export_jobs.of(dataset):
-        if found.job.pk == job and found.is_there:
-            return FileResponse(found.path.open("rb"), as_attachment=True, filename=found.file_name)
+    if answer := archives.file_of(export_jobs.of(dataset), job):
+        return answer
     raise Http404(_("There is no such export any more. Start one on the page of the dataset."))
 
 

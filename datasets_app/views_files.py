@@ -11,7 +11,7 @@ from django.views.decorators.http import require_GET
 
 from datasets_app.blobs import thumbnail_path
 from datasets_app.drafts import source_of
-from datasets_app.models import Image, ImportDraft
+from datasets_app.models import Blob, Image, ImportDraft
 from datasets_app.pictures import LARGE, THUMBNAIL, BadPicture, make_thumbnail
 from projects_app.access import project_view
 from projects_app.models import Project, Role
@@ -31,12 +31,7 @@ def original(request: HttpRequest, project: Project, image: int) -> HttpResponse
 @project_view()
 def thumbnail(request: HttpRequest, project: Project, image: int) -> HttpResponseBase:
     """A JPEG of 320 pixels, made when it is first asked for; with `?large=1` one for a page of its own."""
-    blob = _image(project, image).blob
-    side = LARGE if request.GET.get("large") else THUMBNAIL
-    path = thumbnail_path(blob.sha256, side)
-    if not path.exists():
-        make_small(blob.path, path, side)
-    return picture(request, path, "image/jpeg", f"{blob.sha256}-{side}")
+    return small(request, _image(project, image).blob)
 
 
 @require_GET
@@ -62,6 +57,15 @@ def picture_url(project: Project, image: Image) -> str:
 
 def _image(project: Project, pk: int) -> Image:
     return get_object_or_404(Image.objects.select_related("blob"), dataset__project=project, pk=pk)
+
+
+def small(request: HttpRequest, blob: Blob) -> HttpResponseBase:
+    """A JPEG of a picture, made when it is first asked for: 320 pixels, or with `?large=1` for a page of its own."""
+    side = LARGE if request.GET.get("large") else THUMBNAIL
+    path = thumbnail_path(blob.sha256, side)
+    if not path.exists():
+        make_small(blob.path, path, side)
+    return picture(request, path, "image/jpeg", f"{blob.sha256}-{side}")
 
 
 def make_small(source: Path, target: Path, side: int) -> None:

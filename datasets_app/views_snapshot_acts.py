@@ -6,13 +6,13 @@ from typing import Any, cast
 
 from django import forms
 from django.contrib import messages
-from django.http import FileResponse, Http404, HttpRequest, HttpResponseBase
+from django.http import Http404, HttpRequest, HttpResponseBase
 from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_GET, require_http_methods
 
-from datasets_app import export_words, exporting, restoring, snapshot_exporting
+from datasets_app import archives, export_words, exporting, restoring, snapshot_exporting
 from datasets_app.formats import FORMATS
 from datasets_app.formats.writing import WRITERS
 from datasets_app.plan_checks import NAME_LENGTH
@@ -27,9 +27,10 @@ from projects_app.models import Project, Role, User
 def export(request: HttpRequest, project: Project, pk: int) -> HttpResponseBase:
     """A POST starts the job; an htmx GET asks how the exports are doing."""
     snapshot = get_snapshot(project, pk)
-    context = {"snapshot": snapshot, "exports": snapshot_exporting.of(snapshot)}
+    context = {"snapshot": snapshot, "exports": snapshot_exporting.of(snapshot), "owner": snapshot}
+    context |= {"asked": "datasets:snapshot_export", "download": "datasets:snapshot_download"}
     if request.htmx:  # type: ignore[attr-defined]
-        return render(request, "datasets/_snapshot_exports.html", context)
+        return render(request, "datasets/_exports.html", context)
     contents = contents_or_404(snapshot)
     if request.method == "POST":
         try:
@@ -45,9 +46,8 @@ def export(request: HttpRequest, project: Project, pk: int) -> HttpResponseBase:
 @require_GET
 @project_view(Role.LABELLER)
 def download(request: HttpRequest, project: Project, pk: int, job: int) -> HttpResponseBase:
-    for found in snapshot_exporting.of(get_snapshot(project, pk)):
-        if found.job.pk == job and found.is_there:
-            return FileResponse(found.path.open("rb"), as_attachment=True, filename=found.file_name)
+    if answer := archives.file_of(snapshot_exporting.of(get_snapshot(project, pk)), job):
+        return answer
     raise Http404(_("There is no such export any more. Start one on the page of the snapshot."))
 
 

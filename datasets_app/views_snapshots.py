@@ -13,13 +13,11 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET
 
 from datasets_app import overlays, snapshot_compare, snapshot_reading, snapshot_tiles
-from datasets_app.blobs import thumbnail_path
 from datasets_app.models import Blob, Image, Snapshot
-from datasets_app.pictures import LARGE, THUMBNAIL
 from datasets_app.snapshot_compare import Change, Found
 from datasets_app.snapshot_reading import SETS, Contents, Picture
 from datasets_app.snapshot_tiles import SeenTile
-from datasets_app.views_files import SHOWN, make_small, picture
+from datasets_app.views_files import SHOWN, picture, small
 from projects_app.access import project_view
 from projects_app.listing import chosen, page_of
 from projects_app.models import Project, Role
@@ -95,12 +93,7 @@ def snapshot_image(request: HttpRequest, project: Project, pk: int, split: str, 
 @project_view()
 def snapshot_thumb(request: HttpRequest, project: Project, pk: int, sha256: str) -> HttpResponseBase:
     """A small JPEG of a picture that the snapshot holds; with `?large=1` one for a page of its own."""
-    blob = _held_blob(project, pk, sha256)
-    side = LARGE if request.GET.get("large") else THUMBNAIL
-    path = thumbnail_path(blob.sha256, side)
-    if not path.exists():
-        make_small(blob.path, path, side)
-    return picture(request, path, "image/jpeg", f"{blob.sha256}-{side}")
+    return small(request, _held_blob(project, pk, sha256))
 
 
 @require_GET

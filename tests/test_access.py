@@ -18,8 +18,8 @@ from django.urls import URLPattern, URLResolver, get_resolver, reverse
 from django.utils import timezone
 from PIL import Image as Picture
 
-from datasets_app import snapshot_exporting, snapshots
-from datasets_app.export_jobs import Export
+from datasets_app import snapshots
+from datasets_app.archives import Export
 from datasets_app.models import Blob, Dataset, Image
 from jobs import runfolder
 from jobs.models import Job, State
@@ -258,7 +258,7 @@ class World:
         self.snapshot_export = self._job("export_snapshot")
         self.snapshot_export.args = {"snapshot": self.snapshot.pk, "hash": str(self.snapshot), "format": "coco"}
         self.snapshot_export.save()
-        self._write(snapshot_exporting.Export(self.snapshot_export).path)
+        self._write(Export(self.snapshot_export).path)
         self.notice = Subscription.objects.create(
             project=project, user=bob, channel="webhook", url="https://127.0.0.1/"
         )

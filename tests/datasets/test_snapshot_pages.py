@@ -9,6 +9,7 @@ import pytest
 from django.urls import reverse
 
 from datasets_app import (
+    archives,
     deleting,
     importing,
     restoring,
@@ -290,7 +291,7 @@ def test_a_packed_snapshot_comes_in_again_as_the_same_sets(take, project, bob, k
         deleting.delete(dataset)
     job = snapshot_exporting.start(snapshot, snapshot_reading.read(snapshot), format, bob)
     ExportSnapshot().run(job, silent)
-    with importing.opened(snapshot_exporting.Export(job).path) as unpacked:
+    with importing.opened(archives.Export(job).path) as unpacked:
         source, options = Source(unpacked), importing.Options(training_type="" if format == "original" else kind)
         reading = importing.read(source, options)
         plan = importing.propose(project, "again", reading, options)
@@ -348,3 +349,13 @@ def test_a_snapshot_that_is_gone_ends_its_jobs_in_words(take, bob):
         with pytest.raises(JobError, match="The snapshot is gone"):
             kind.run(job, silent)
         assert kind.subject(job) is None
+
+
+def test_the_archives_of_a_snapshot_go_with_it(take, bob, django_capture_on_commit_callbacks):
+    snapshot, _sets = take()
+    job = snapshot_exporting.start(snapshot, snapshot_reading.read(snapshot), "coco", bob)
+    ExportSnapshot().run(job, silent)
+    assert archives.Export(job).path.is_file()
+    with django_capture_on_commit_callbacks(execute=True):
+        snapshots.drop_unused(snapshot)
+    assert not archives.Export(job).path.parent.exists()
