@@ -6,7 +6,6 @@ stranger's code outside the sandbox.
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import os
 import platform
@@ -15,8 +14,8 @@ import shutil
 import sys
 import time
 import venv
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterable
+from contextlib import AbstractContextManager, suppress
 from importlib import metadata
 from pathlib import Path
 
@@ -30,7 +29,6 @@ REQUIREMENTS = "requirements.txt"
 PINNED = ("torch", "torchvision")  # as the portal has them: another torch would not know this host's GPUs
 READY = "ready"  # a file in an environment that is complete
 MINUTES = 30
-LOOK = 0.2  # seconds
 UNUSED = 24 * 3600.0  # seconds since the last start with it: a trial without a row in the database is longer over
 LONGEST, LARGEST = 500, 64 * 1024  # characters of a line, bytes of the file
 _CLAUSE = r"(?:===|==|~=|!=|<=|>=|<|>)\s*[A-Za-z0-9.*+!_-]+\s*"
@@ -202,16 +200,6 @@ def _home() -> Path:
     return Path(settings.TRAINPORTAL_HOME) / "kernel-environments"
 
 
-@contextmanager
-def _alone(folder: Path, tick: Tick) -> Iterator[None]:
+def _alone(folder: Path, tick: Tick) -> AbstractContextManager[None]:
     """One builder of an environment at a time, on all hosts that share the folder."""
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    with folder.with_name(f".{folder.name}.lock").open("w") as lock:
-        while True:
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                break
-            except BlockingIOError:
-                tick()
-                time.sleep(LOOK)
-        yield
+    return outside.alone(folder.with_name(f".{folder.name}.lock"), tick)

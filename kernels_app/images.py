@@ -14,6 +14,7 @@ import re
 import shlex
 import tarfile
 import tempfile
+import time
 import zlib
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -22,6 +23,7 @@ from typing import Any
 from django.conf import settings
 from django.utils.translation import gettext as _
 
+from jobs import hosts
 from jobs.kinds import JobError
 from jobs.launchers import container
 from jobs.launchers.errors import LaunchFailed
@@ -33,7 +35,8 @@ DOCKERFILE = "Dockerfile"
 OWN = "localhost/trainportal"  # where the images of this installation are named
 MINUTES = 120  # for a build
 LONGEST = 100_000  # bytes of a manifest
-PATIENCE = 10  # times that a job asks a tool which does not answer
+PATIENCE = 600.0  # seconds that a job waits for a tool which does not answer, or refuses to
+PAUSE = 2.0
 
 Tick = Callable[[], None]
 Say = Callable[[str], None]
@@ -142,14 +145,16 @@ def ensure(kernel: Kernel, tick: Tick = lambda: None) -> None:
 
 def _load(used: container.Tool, file: Path, image: str, tick: Tick, say: Say) -> None:
     """Load a tar and call its image so. A tar brings names of its own, which may be those of other images here: these
-    keep theirs, and new names go. Raises BadKernel."""
-    before = _names(used)
-    loaded = _loaded(_run([*used.words, "load", "--input", str(file)], tick, say))
-    _run([*used.words, "tag", loaded, image], tick, say)
-    for name, key in _names(used).items():
-        if name == image or before.get(name) == key:
-            continue
-        _run([*used.words, *(("tag", before[name], name) if name in before else ("image", "rm", name))], tick, say)
+    keep theirs, and new names go. One at a time on a host, or two would take each other's for new. Raises BadKernel."""
+    with outside.alone(settings.TRAINPORTAL_HOME / f".images-{hosts.name()}.lock", tick):
+        before = _names(used)
+        loaded = _loaded(_run([*used.words, "load", "--input", str(file)], tick, say))
+        _run([*used.words, "tag", loaded[-1], image], tick, say)
+        for name in set(loaded) & set(_names(used)) - {image}:
+            if name in before:
+                _run([*used.words, "tag", before[name], name], tick, say)
+            else:
+                _run([*used.words, "image", "rm", name], tick, say)
 
 
 def _names(used: container.Tool) -> dict[str, str]:
@@ -212,20 +217,22 @@ def _facts(used: container.Tool, image: str) -> dict[str, Any]:
 
 
 def _facts_at_last(used: container.Tool, image: str, tick: Tick) -> dict[str, Any]:
-    """The same for a job that goes on: right after a start of the machine the tool may be slow to answer."""
-    for _try in range(PATIENCE):
-        with contextlib.suppress(TimeoutError):
+    """The same for a job that goes on: while the machine starts the tool may be slow, and its daemon not be there."""
+    until = time.monotonic() + PATIENCE
+    while time.monotonic() < until:
+        with contextlib.suppress(TimeoutError, ConnectionError):
             return container.facts(used, image)
         tick()
+        time.sleep(PAUSE)
     return container.facts(used, image)
 
 
-def _loaded(said: str) -> str:
-    """What the tool calls the image that it loaded. Raises BadKernel."""
+def _loaded(said: str) -> list[str]:
+    """What the tool calls the image that it loaded, by each of its names. Raises BadKernel."""
     found = re.findall(r"^Loaded image(?:\(s\)| ID)?: *(\S+)", said, re.MULTILINE)
     if not found:
         raise BadKernel(_("The image could not be loaded: %(said)s") % {"said": said.strip()[-1000:]})
-    return str(found[-1]).rstrip(",").rpartition(",")[2]  # podman 3 gives all names in one line
+    return [name for line in found for name in line.split(",") if name]  # podman 3 gives all names in one line
 
 
 def _run(argv: list[str], tick: Tick, say: Say) -> str:

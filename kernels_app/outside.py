@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import signal
 import subprocess
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 
 LOOK = 0.2  # seconds
@@ -16,6 +18,22 @@ PROXIES = ("http_proxy", "https_proxy", "no_proxy", "ssl_cert_file")
 def proxies() -> dict[str, str]:
     """How such a program reaches the network here, in whatever case an administrator says it. No kernel gets it."""
     return {name: value for name, value in os.environ.items() if name.lower() in PROXIES}
+
+
+@contextmanager
+def alone(lock: Path, tick: Callable[[], None]) -> Iterator[None]:
+    """Nobody else does what `lock` stands for meanwhile; `tick` is called while somebody does, and what it raises ends
+    the wait."""
+    lock.parent.mkdir(parents=True, exist_ok=True)
+    with lock.open("w") as file:
+        while True:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError:
+                tick()
+                time.sleep(LOOK)
+        yield
 
 
 def run(

@@ -36,6 +36,7 @@ LABEL = "trainportal.run"  # of a container: its run folder
 ENDED = ("exited", "stopped")  # states in which an exit code is one
 SELINUX = Path("/sys/fs/selinux/enforce")  # there where it is switched on
 SHARED_MEMORY = "1g"  # data loaders hand their batches over in it; 64 MB are usual, and end in a bus error
+NO_IMAGE = ("no such image", "image not known", "no such object")  # what the tools say of one that is not here
 LIMIT = 60.0  # seconds for one short word with the tool
 KEPT = (
     "PATH",
@@ -248,8 +249,11 @@ def _mount(source: Path, target: Path, *, writable: bool = False) -> str:
 
 def facts(used: Tool, image: str) -> dict[str, Any]:
     """What the tool knows of an image: `id`, `size` in bytes, `created`, `entrypoint`, `command`, and `content`, which
-    is the same for the same image whatever tool holds it; {} where it is not here. Raises OSError."""
+    is the same for the same image whatever tool holds it; {} where it is not here. Raises OSError, as where the tool
+    says nothing of it."""
     done = used.ask("image", "inspect", image)
+    if done.returncode and not any(words in done.stderr.lower() for words in NO_IMAGE):
+        raise ConnectionError(done.stderr.strip()[-500:] or f"{used.name}: exit code {done.returncode}")
     try:
         found = json.loads(done.stdout)[0]
     except (ValueError, LookupError, TypeError):
