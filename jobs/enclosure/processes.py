@@ -83,6 +83,25 @@ def processes() -> list[int]:
     return [int(entry.name) for entry in Path("/proc").iterdir() if entry.name.isdigit()]
 
 
+def holders(lock: Path) -> list[int]:
+    """Who holds a lock of `jobs.locks`, which its descendants may hold as well; not who merely asks about it."""
+    try:
+        wanted = lock.stat()
+    except OSError:
+        return []
+    found = []
+    for pid in processes():
+        with contextlib.suppress(OSError):
+            for fd in Path(f"/proc/{pid}/fd").iterdir():
+                seen = fd.stat()
+                if (seen.st_dev, seen.st_ino) != (wanted.st_dev, wanted.st_ino):
+                    continue
+                if "OFDLCK" in Path(f"/proc/{pid}/fdinfo/{fd.name}").read_text(encoding="ascii"):
+                    found.append(pid)
+                    break
+    return found
+
+
 def name_of(pid: int) -> str:
     """Of the program that it runs, at most 15 characters; "" where it is gone."""
     try:

@@ -12,10 +12,12 @@ import subprocess
 import time
 
 from jobs.enclosure.processes import children, is_alive, name_of, named, send
+from jobs.enclosure.toolstate import ToolState, as_signal, ask, state
 
 INIT_LIMIT = 5.0  # seconds for the sandbox to stand
 TOOL_LIMIT = 30.0  # seconds for one word with docker or podman
-CLIENT_FAILED = 125  # exit code of docker and podman where it is they that failed
+ATTACH_PAUSE = 2.0  # seconds from one client that takes another's place to the next
+CLOSING = (0.0, 1.0, 3.0)  # seconds after each word that takes a container away
 INITS = ("catatonit", "docker-init", "tini")  # first processes that hand signals on to the program
 KILL_PATIENCE = 5.0  # seconds for a container's monitor to tell of the end
 
@@ -26,6 +28,7 @@ class Program:
     def __init__(self, leader: int, *, is_sandboxed: bool) -> None:
         self.leader = leader
         self.is_sandboxed = is_sandboxed
+        self.is_lost = False  # nobody knows how it ended
         self.init = self._await_init() if is_sandboxed else None
 
     @property
@@ -103,7 +106,8 @@ class Contained(Program):
         super().__init__(leader, is_sandboxed=False)
         self.words, self.environment, self.log = words, environment, log
         self._is_told = self._is_killed = False
-        self._clients: list[subprocess.Popen[bytes]] = []  # as long as they are known here, nobody else collects them
+        self._attached = 0.0
+        self._client: subprocess.Popen[bytes] | None = None  # as long as it is known here, nobody else collects it
 
     @property
     def aside(self) -> set[int]:
@@ -131,40 +135,42 @@ class Contained(Program):
 
     def close(self) -> None:
         """podman needs a second word where its monitor was killed."""
-        for _try in range(2):
-            if not self._say("running"):
+        for wait in CLOSING:
+            if self._state().is_absent:
                 return
             self._say("remove")
+            time.sleep(wait)
 
     def _ended(self, code: int) -> int | None:
-        """128 + n is said of a program that signal n killed. Killed itself, or failing, the client leaves the container
-        running: another one takes its place."""
-        if (code < 0 or code == CLIENT_FAILED) and self._is_running():
-            self._clients.append(
-                subprocess.Popen(
-                    self.words["attach"], env=self.environment, stdin=subprocess.DEVNULL, stdout=self.log,
-                    stderr=self.log, start_new_session=True,
-                )
-            )  # fmt: skip
-            self.leader = self._clients[-1].pid
-            if self._is_told:
-                self._say("stop")
+        """The client's own end is the container's only where it went well, or the tool says so too. Else it was killed,
+        it failed, or it lost podman's monitor: as long as the container may run, another client takes its place."""
+        if code == 0:
+            return 0
+        found = self._state()
+        if found.is_running is not False:
+            self._attach()
             return None
-        return 128 - code if code > 128 and code - 128 in signal.valid_signals() else code
+        self.is_lost = found.is_stale
+        return as_signal(code) if found.code is None else found.code
 
-    def _is_running(self) -> bool:
-        """Asked again where the tool does not answer at once: it may be busy."""
-        for wait in (0.5, 1.0, 2.0, 0.0):
-            if said := self._say("running"):
-                return said == "true"
-            time.sleep(wait)
-        return False
+    def _attach(self) -> None:
+        """A moment apart: it may fail at once, and again."""
+        pause = ATTACH_PAUSE - (time.monotonic() - self._attached)
+        if self._attached and pause > 0:
+            time.sleep(pause)
+        self._attached = time.monotonic()
+        if self._client:
+            self._client.returncode = 0  # `reap` collected it
+        self._client = subprocess.Popen(
+            self.words["attach"], env=self.environment, stdin=subprocess.DEVNULL, stdout=self.log, stderr=self.log,
+            start_new_session=True,
+        )  # fmt: skip
+        self.leader = self._client.pid
+        if self._is_told:
+            self._say("stop")
 
-    def _say(self, what: str) -> str:
-        with contextlib.suppress(OSError, subprocess.TimeoutExpired):
-            done = subprocess.run(
-                self.words[what], env=self.environment, stdin=subprocess.DEVNULL, capture_output=True, text=True,
-                timeout=TOOL_LIMIT, check=False,
-            )  # fmt: skip
-            return done.stdout.strip()
-        return ""
+    def _state(self) -> ToolState:
+        return state(self.words["running"], self.environment, TOOL_LIMIT)
+
+    def _say(self, what: str) -> None:
+        ask(self.words[what], self.environment, TOOL_LIMIT)

@@ -14,7 +14,6 @@ import json
 import os
 import shlex
 import shutil
-import signal
 import subprocess
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -25,7 +24,7 @@ from typing import Any
 from django.conf import settings
 from django.utils.translation import gettext as _
 
-from jobs.enclosure import processes
+from jobs.enclosure import toolstate
 from jobs.kinds import Launch
 from jobs.launchers import sandbox
 from jobs.launchers.errors import LaunchFailed
@@ -33,7 +32,6 @@ from jobs.launchers.errors import LaunchFailed
 TOOLS = ("podman", "docker")  # the first that is here, where nobody says which
 ROOTED = ("/training.json", "/vlad_training.json")  # where a kernel of the original system looks for its settings
 LABEL = "trainportal.run"  # of a container: its run folder
-ENDED = ("exited", "stopped")  # states in which an exit code is one
 SELINUX = Path("/sys/fs/selinux/enforce")  # there where it is switched on
 SHARED_MEMORY = "1g"  # data loaders hand their batches over in it; 64 MB are usual, and end in a bus error
 NO_IMAGE = ("no such image", "image not known", "no such object")  # what the tools say of one that is not here
@@ -124,18 +122,8 @@ def state_of(order: dict[str, Any]) -> tuple[bool, int | None]:
 
     Where the tool does not answer it may run: another one beside it would be worse than waiting.
     """
-    done = _ask(order, "running", "{{.State.Status}} {{.State.Running}} {{.State.ExitCode}} {{.State.Pid}}")
-    if done is None or (done.returncode and not _is_absent(done)):
-        return True, None
-    said = done.stdout.split()
-    if done.returncode or len(said) != 4:
-        return False, None
-    status, running, code, pid = said[0], said[1], int(said[2]), int(said[3])
-    if running == "true":  # podman says so of one whose monitor was killed with it
-        return order["sandbox"] == "docker" or bool(processes.birth_of(pid)), None
-    if status not in ENDED:  # after a power cut podman calls it created, with exit code 0
-        return False, None
-    return False, 128 - code if code - 128 in signal.valid_signals() else code
+    found = toolstate.state(order["container"]["running"], environment(), LIMIT)
+    return found.is_running is not False, found.code
 
 
 def stop(order: dict[str, Any]) -> None:
@@ -155,29 +143,15 @@ def remove(order: dict[str, Any]) -> None:
     """
     for _try in range(3):
         done = _ask(order, "running")
-        if done is not None and done.returncode and _is_absent(done):
+        if done is not None and done.returncode and toolstate.is_absent(done):
             return
         _ask(order, "remove")
     raise LaunchFailed(_("It cannot be told whether the container of the last start is gone."))
 
 
-def _ask(order: dict[str, Any], what: str, instead: str = "") -> subprocess.CompletedProcess[str] | None:
+def _ask(order: dict[str, Any], what: str) -> subprocess.CompletedProcess[str] | None:
     """None where the tool does not answer."""
-    argv = list(order["container"][what])
-    if instead:
-        argv[-2] = instead
-    try:
-        return subprocess.run(
-            argv, env=environment(), stdin=subprocess.DEVNULL, capture_output=True, text=True, errors="replace",
-            timeout=LIMIT, check=False,
-        )  # fmt: skip
-    except (OSError, subprocess.TimeoutExpired):
-        return None
-
-
-def _is_absent(done: subprocess.CompletedProcess[str]) -> bool:
-    """Whether the tool failed because it has no such container, and for no other reason."""
-    return any(words in done.stderr.lower() for words in ("no such container", "no such object"))
+    return toolstate.ask(order["container"][what], environment(), LIMIT)
 
 
 def environment() -> dict[str, str]:

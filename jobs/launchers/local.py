@@ -41,6 +41,7 @@ def start(launch: Launch, *, attempt: int, grace: float, log_limit: int = 0, hos
     if launch.image:
         enclosed = container.needed().name
         program, words = container.enclose(launch, attempt)
+        container.remove({"container": words})  # one of that name, though no order tells of it: it was lost with it
     else:
         enclosed = sandbox.name()
         program = sandbox.enclose(launch) if enclosed else launch
@@ -121,7 +122,14 @@ def stop(handle: dict[str, Any]) -> None:
 
 
 def kill(handle: dict[str, Any]) -> None:
-    """SIGKILL to the leader, all below it, and the rest of its session; the shim, if it lives, sweeps what is left."""
+    """SIGKILL to the leader, all below it, and the rest of its session; the shim, if it lives, sweeps what is left.
+
+    Where the shim died before it could say whom it started: to whoever holds the lock.
+    """
+    folder = Path(handle["folder"])
+    if not (folder / shim.STARTED).exists():
+        holders = processes.holders(folder / shim.LOCK)
+        processes.send({*holders, *(pid for root in holders for pid in processes.descendants(root))}, signal.SIGKILL)
     started = _read(Path(handle["folder"]) / shim.STARTED) or {}
     order = _read(Path(handle["folder"]) / shim.ORDER) or {}
     if order.get("container"):

@@ -33,7 +33,8 @@ from jobs import locks
 from jobs.enclosure.logcut import Cutter
 from jobs.enclosure.memory import Memory
 from jobs.enclosure.processes import descendants, named, send
-from jobs.enclosure.program import Contained, Program
+from jobs.enclosure.program import TOOL_LIMIT, Contained, Program
+from jobs.enclosure.toolstate import ask
 
 ORDER = "launch.json"  # what to start
 STARTED = "started.json"  # {"shim": [pid, birth], "leader": [pid, birth], "init": [pid, birth] in a sandbox}
@@ -61,15 +62,29 @@ def main(folder: Path) -> int:
     ending = ExitFile(folder / EXIT)
     try:
         leader = _start(order, folder, lock)
+        program = _program(order, folder, leader)
+        started = {"shim": named(os.getpid()), "leader": named(leader), "at": time.time()}
+        write_json(folder / STARTED, started | ({"init": named(program.init)} if program.init else {}))
     except OSError as error:
-        (folder / LOG).open("a").write(f"The program could not be started: {error}\n")
+        _put_away(order)  # what nobody can be told of nobody could end
+        with contextlib.suppress(OSError), (folder / LOG).open("a") as log:
+            log.write(f"The program could not be started: {error}\n")
         ending.write({"code": 127, "at": time.time()})
         return 0
-    program = _program(order, folder, leader)
-    started = {"shim": named(os.getpid()), "leader": named(leader), "at": time.time()}
-    write_json(folder / STARTED, started | ({"init": named(program.init)} if program.init else {}))
     _watch(program, ending, Cutter(folder / LOG, int(order.get("log_limit", 0))), float(order["grace"]))
     return 0
+
+
+def _put_away(order: dict[str, Any]) -> None:
+    """End whatever was started before the start failed, as on a disk that is full."""
+    if words := order.get("container"):
+        ask(words["remove"], order["environment"], TOOL_LIMIT)
+    while left := descendants(os.getpid()):
+        send(left, signal.SIGKILL)
+        with contextlib.suppress(ChildProcessError):
+            while os.waitpid(-1, os.WNOHANG)[0]:
+                pass
+        time.sleep(0.05)
 
 
 class ExitFile:
@@ -142,7 +157,8 @@ def _watch(program: Program, ending: ExitFile, log: Cutter, grace: float) -> Non
         code = program.reap()
         if code is not None:
             ended = time.monotonic()
-            ending.write({"code": code, "at": time.time(), "peak_memory": memory.peak()})
+            if not program.is_lost:
+                ending.write({"code": code, "at": time.time(), "peak_memory": memory.peak()})
         is_ending = asked is not None or ended is not None
         left = descendants(os.getpid()) if is_ending else [program.leader]
         if ended is not None and not left:

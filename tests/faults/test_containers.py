@@ -137,6 +137,19 @@ def test_c06_everything_killed_with_the_container_is_interrupted_and_goes_on_fro
     assert job.resumes == 1
 
 
+@pytest.mark.long
+def test_c06b_a_monitor_killed_alone_costs_no_training(portal):
+    """Nobody hears of the program's end; podman's client notices after 20 s. It goes on from its checkpoint."""
+    portal.tend()
+    job = portal.at_step(portal.train(), 5)
+    inside = [process.pid for process in portal.kernels(job)]
+    for monitor in {psutil.Process(pid).ppid() for pid in inside} - set(inside):
+        os.kill(monitor, signal.SIGKILL)
+    portal.wait("another life", lambda: len(lives(portal.home)) == 2)
+    portal.finish(job)
+    assert job.resumes == 1
+
+
 def test_c07_a_container_that_takes_more_memory_than_it_may_is_ended_and_the_machine_goes_on(portal):
     portal.more["TRAINPORTAL_CONTAINER_MEMORY"] = "128m"
     portal.worker()

@@ -147,3 +147,27 @@ time.sleep(60)
     local.kill(handle)
     wait_for(lambda: not locks.is_held(tmp_path / shim.LOCK))
     wait_for(lambda: alive(mark) == [])
+
+
+def test_a_start_that_cannot_be_written_down_leaves_nothing_alive(start, tmp_path, monkeypatch):
+    """As on a disk that is full: what nobody can be told of nobody could end."""
+    (tmp_path / shim.STARTED).mkdir()
+    monkeypatch.setattr(local, "clear", lambda folder: None)
+    mark = f"mark-{tmp_path.name}"
+    handle = start(f"import time; {mark!r}; time.sleep(60)")
+    wait_for((tmp_path / shim.EXIT).exists)
+    wait_for(lambda: local.poll(handle) == 127)
+    assert alive(mark) == []
+    assert "could not be started" in (tmp_path / shim.LOG).read_text()
+
+
+def test_kill_finds_what_a_shim_started_that_died_before_it_could_say_so(start, tmp_path):
+    mark = f"mark-{tmp_path.name}"
+    handle = start(f"import pathlib, time; {mark!r}; pathlib.Path('up').touch(); time.sleep(60)")
+    wait_for(lambda: (tmp_path / "up").exists())
+    os.kill(local._read(tmp_path / shim.STARTED)["shim"][0], 9)
+    (tmp_path / shim.STARTED).unlink()
+    with (tmp_path / shim.LOCK).open():  # who merely has it open, as whoever asks about it, is left alone
+        local.kill(handle)
+    wait_for(lambda: not locks.is_held(tmp_path / shim.LOCK))
+    assert alive(mark) == []
