@@ -265,8 +265,18 @@ def _read(path: Path, cursor: IngestCursor) -> tuple[int, int, bytes, int, bool]
             return None
         replaced = bool(cursor.inode) and (cursor.inode != found.st_ino or found.st_size < cursor.offset)
         start = 0 if replaced else cursor.offset
+        start = _behind_hole(fd, start, found.st_size)
         file.seek(start)
         return found.st_ino, start, file.read(CHUNK), found.st_size, replaced
+
+
+def _behind_hole(fd: int, start: int, size: int) -> int:
+    """Where the next data is: a file may be said to have terabytes that were never written. Short holes are read."""
+    try:
+        data = os.lseek(fd, start, os.SEEK_DATA) if start < size else start
+    except OSError:  # there is none behind it
+        data = size
+    return data if data - start > CHUNK else start
 
 
 def _open(path: Path) -> int:

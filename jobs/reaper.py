@@ -146,47 +146,57 @@ def _give_up_host(job: Job) -> bool:
 
 
 def sweep(host: Host) -> None:
-    """End every kernel on this host that is nobody's any more; then the host may have jobs again."""
-    left = [folder for folder in _kernels_here() if is_stale(folder)]
-    for folder in left:
-        log.warning("the kernel in %s is nobody's any more: ending it", folder.name)
-        if handle := launchers.of(None).find(folder):
-            launchers.of(handle).kill(handle)
-    for folder in _unwatched_here():
-        if is_stale(folder) and local.end_unwatched(folder):
-            log.warning("the container of %s is nobody's any more: ending it", folder.name)
-            left.append(folder)
-    if not left and host.is_stale:
+    """End every kernel on this host that is nobody's any more; then the host may have jobs again.
+
+    A folder that cannot be judged is no reason to leave the others, nor to look after no job at all.
+    """
+    is_clean = True
+    for folder, order in _started_here():
+        try:
+            is_clean &= not _end_if_stale(folder, order)
+        except Exception:
+            log.exception("what was started in %s cannot be looked after", folder)
+            is_clean &= not locks.is_held(folder / shim.LOCK)
+    if is_clean and host.is_stale:
         Host.objects.filter(pk=host.pk).update(is_stale=False)
         host.is_stale = False
 
 
+def _end_if_stale(folder: Path, order: dict[str, Any]) -> bool:
+    """Whether it was nobody's, and may still live. A container may go on though whoever watched it is gone and nobody
+    knows its end."""
+    lives = locks.is_held(folder / shim.LOCK)
+    is_unwatched = not lives and bool(order.get("container")) and not (folder / shim.EXIT).exists()
+    if not (lives or is_unwatched) or not is_stale(folder):
+        return False
+    log.warning("the kernel in %s is nobody's any more: ending it", folder)
+    if is_unwatched:
+        return local.end_unwatched(folder)
+    if handle := launchers.of(None).find(folder):
+        launchers.of(handle).kill(handle)
+    return True
+
+
 def is_stale(folder: Path) -> bool:
-    """Whether what was started in a run folder of this host belongs to no job that this host holds."""
-    name = folder.name.partition(".")[0]
-    job = Job.objects.filter(pk=int(name), state__in=HELD, host__name=hosts.name()).first() if name.isdigit() else None
-    return job is None or runfolder.of(job) != folder
-
-
-def _kernels_here() -> list[Path]:
-    """Run folders in which a kernel lives that this host started."""
-    return [folder for folder, _order in _started_here() if locks.is_held(folder / shim.LOCK)]
-
-
-def _unwatched_here() -> list[Path]:
-    """Run folders whose container may go on, though whoever watched it is gone and nobody knows its end."""
-    return [
-        folder
-        for folder, order in _started_here()
-        if order.get("container") and not locks.is_held(folder / shim.LOCK) and not (folder / shim.EXIT).exists()
-    ]
+    """Whether what was started in a run folder of this host, or below one, belongs to no job that this host holds."""
+    run = _runs() / folder.relative_to(_runs()).parts[0]
+    name = run.name.partition(".")[0]
+    is_number = name.isascii() and name.isdecimal()
+    job = Job.objects.filter(pk=int(name), state__in=HELD, host__name=hosts.name()).first() if is_number else None
+    return job is None or runfolder.of(job) != run
 
 
 def _started_here() -> Iterator[tuple[Path, dict[str, Any]]]:
-    for path in (settings.TRAINPORTAL_HOME / "runs").glob(f"*/{shim.ORDER}"):
-        try:
-            order = json.loads(path.read_text(encoding="utf-8"))
-        except (OSError, ValueError):
-            continue
-        if order.get("host") == hosts.name():
-            yield path.parent, order
+    """What was started by this host: runs, and the trials of an import below its run."""
+    for pattern in (f"*/{shim.ORDER}", f"*/{runfolder.TRIALS}/**/{shim.ORDER}"):
+        for path in _runs().glob(pattern):
+            try:
+                order = json.loads(path.read_text(encoding="utf-8"))
+            except (OSError, ValueError, RecursionError):
+                continue
+            if isinstance(order, dict) and order.get("host") == hosts.name():
+                yield path.parent, order
+
+
+def _runs() -> Path:
+    return Path(settings.TRAINPORTAL_HOME) / "runs"

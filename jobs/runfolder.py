@@ -22,6 +22,7 @@ LOG = shim.LOG
 STATUS = "status.jsonl"
 CONFIG = "training.json"
 SETTINGS = "model.json"
+TRIALS = "trials"  # of an import, its kernel's runs on tiny data
 OUTPUT = "out"
 IMAGES = "images"
 TEMPORARY = "tmp"

@@ -37,7 +37,7 @@ from jobs import (
 )
 from jobs.enclosure import processes
 from jobs.kinds import Cancelled, JobError, Launch, ProgramKind
-from jobs.launchers.errors import LaunchFailed, Lost
+from jobs.launchers.errors import LaunchFailed, Lost, NotNow
 from jobs.models import HELD, Fenced, Job, State, Stop
 from jobs.patience import AWAY, patiently
 from jobs.said import Said
@@ -45,6 +45,7 @@ from kernels_app.contract import results
 
 log = logging.getLogger(__name__)
 KILL_MARGIN = 5.0  # seconds after the grace, for a shim that does its work
+START_PATIENCE = 600.0  # seconds for what a start needs and does not answer, as a container tool right after a boot
 PROVEN = 5  # leases that a runner lives before its job counts as harmless
 
 
@@ -123,11 +124,26 @@ class Supervisor:
                     self._keep_partial()
                 self._end(State.CANCELLED, Said(_("Cancelled before it started.")))
                 return
-            handle = launcher.start(
-                launch, attempt=attempt, grace=settings.JOB_GRACE, log_limit=self.limits.log, host=hosts.name()
-            )
+            handle = self._launched(launcher, launch)
+            if handle is None:
+                self._end(State.CANCELLED, Said(_("Cancelled before it started.")))
+                return
         if not self.job.move((State.STARTING,), State.RUNNING, epoch=self.epoch, who="runner", handle=handle, note=""):
             raise Fenced
+
+    def _launched(self, launcher: launchers.Launcher, launch: Launch) -> launchers.Handle | None:
+        """None where it was cancelled while something that it needs did not answer."""
+        until = time.monotonic() + START_PATIENCE
+        how: dict[str, Any] = {"grace": settings.JOB_GRACE, "log_limit": self.limits.log, "host": hosts.name()}
+        while True:
+            try:
+                return launcher.start(launch, attempt=self.job.resumes, **how)
+            except NotNow:
+                if time.monotonic() > until:
+                    raise
+            if self.job.renew(self.epoch):
+                return None
+            time.sleep(settings.JOB_POLL)
 
     def _prepared(self) -> Launch | None:
         """None where it was cancelled on the way."""

@@ -27,7 +27,7 @@ from django.utils.translation import gettext as _
 from jobs.enclosure import toolstate
 from jobs.kinds import Launch
 from jobs.launchers import sandbox
-from jobs.launchers.errors import LaunchFailed
+from jobs.launchers.errors import LaunchFailed, NotNow
 
 TOOLS = ("podman", "docker")  # the first that is here, where nobody says which
 ROOTED = ("/training.json", "/vlad_training.json")  # where a kernel of the original system looks for its settings
@@ -139,14 +139,14 @@ def kill(order: dict[str, Any]) -> None:
 def remove(order: dict[str, Any]) -> None:
     """Nothing is left of it, whatever state it is in: podman needs a second word where its monitor was killed.
 
-    Raises LaunchFailed where the tool does not say so.
+    Raises NotNow where the tool does not say so.
     """
     for _try in range(3):
         done = _ask(order, "running")
         if done is not None and done.returncode and toolstate.is_absent(done):
             return
         _ask(order, "remove")
-    raise LaunchFailed(_("It cannot be told whether the container of the last start is gone."))
+    raise NotNow(_("It cannot be told whether the container of the last start is gone."))
 
 
 def _ask(order: dict[str, Any], what: str) -> subprocess.CompletedProcess[str] | None:

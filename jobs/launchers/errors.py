@@ -7,3 +7,7 @@ class Lost(Exception):
 
 class LaunchFailed(Exception):
     """The program could not be started; the message says why."""
+
+
+class NotNow(LaunchFailed):
+    """Something that it needs does not answer; it may be different in a while."""

@@ -9,6 +9,8 @@ from typing import Any
 
 from . import ContractError
 
+JSON_LIMIT = 256 * 1024**2  # bytes
+
 
 def write_atomically(path: Path, text: str) -> None:
     """Write `text` as UTF-8 to a temporary name beside `path`, then rename: a reader sees all of it or nothing."""
@@ -25,8 +27,17 @@ def write_json(path: Path, value: Any) -> None:
 
 def read_json_object(path: Path) -> dict[str, Any]:
     """The JSON object in `path`. Raises ContractError with file, line and reason."""
+    value = read_json(path)
+    if not isinstance(value, dict):
+        raise ContractError(f"{path.name}: expected a JSON object, found {type(value).__name__}")
+    return value
+
+
+def read_json(path: Path) -> Any:
+    """What the strict JSON in `path` says. Raises ContractError with file, line and reason."""
     try:
-        value = json.loads(path.read_text(encoding="utf-8-sig"), parse_constant=_refuse_constant)
+        check_size(path, JSON_LIMIT)
+        return json.loads(path.read_text(encoding="utf-8-sig"), parse_constant=_refuse_constant)
     except OSError as error:
         raise ContractError(f"{path.name}: cannot be read ({error.strerror})") from error
     except UnicodeDecodeError as error:
@@ -35,9 +46,12 @@ def read_json_object(path: Path) -> dict[str, Any]:
         raise ContractError(f"{path.name}: line {error.lineno}: {error.msg}") from error
     except (ValueError, RecursionError) as error:
         raise ContractError(f"{path.name}: {error}") from error
-    if not isinstance(value, dict):
-        raise ContractError(f"{path.name}: expected a JSON object, found {type(value).__name__}")
-    return value
+
+
+def check_size(path: Path, limit: int) -> None:
+    """Raises ContractError where a file is too large to be read, whatever of it was really written; and OSError."""
+    if (size := path.stat().st_size) > limit:
+        raise ContractError(f"{path.name}: too large to be read ({size:,} bytes, {limit:,} at most)")
 
 
 def is_text(value: str) -> bool:

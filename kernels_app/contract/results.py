@@ -6,15 +6,15 @@ A file that is not as it should be is named with its line and reason; the rest i
 from __future__ import annotations
 
 import csv
-import json
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
+from typing import TextIO
 
 from . import ContractError
 from .data import ShapeSample, read_shapes
-from .files import is_text, write_atomically, write_json
+from .files import check_size, is_text, read_json, write_atomically, write_json
 from .metrics import number
 
 CHECKPOINT = Path("save/checkpoint.pth")  # the best state: for additional training and validation
@@ -23,6 +23,8 @@ METRICS = Path("save/metrics")
 LOGS = Path("save/logs")
 FAILURE = Path("failure")
 FAILURE_LIMIT = 4096  # bytes
+TABLE_LIMIT = 1024**3  # bytes of a CSV
+LINE_LIMIT = 1024**2  # characters of a line of one
 SUMMARY_NAMES = ("summary.csv", "summay.csv")  # the original system's spelling is read too
 
 
@@ -115,16 +117,7 @@ def write_produced(output: Path, produced: Iterable[Produced]) -> None:
 
 def read_produced(output: Path) -> tuple[list[Produced], list[Fault]]:
     """The images that `files.txt` names, and its entries that are none. Raises ContractError where it is no array."""
-    try:
-        entries = json.loads((output / "files.txt").read_text(encoding="utf-8-sig"))
-    except OSError as error:
-        raise ContractError(f"files.txt: cannot be read ({error.strerror})") from error
-    except UnicodeDecodeError as error:
-        raise ContractError("files.txt: is not UTF-8 text") from error
-    except json.JSONDecodeError as error:
-        raise ContractError(f"files.txt: line {error.lineno}: {error.msg}") from error
-    except (ValueError, RecursionError) as error:
-        raise ContractError(f"files.txt: {error}") from error
+    entries = read_json(output / "files.txt")
     if not isinstance(entries, list):
         raise ContractError(f"files.txt: expected a JSON array, found {type(entries).__name__}")
     found: list[Produced] = []
@@ -146,8 +139,9 @@ def read_table(path: Path, limit: int = 200_000) -> list[list[str]]:
 def _lines(path: Path) -> Iterator[tuple[int, list[str]]]:
     """Rows that hold something, each with its line, counted as an editor counts. Raises ContractError."""
     try:
+        check_size(path, TABLE_LIMIT)
         with path.open(encoding="utf-8-sig", newline="") as file:
-            reader = csv.reader(file, skipinitialspace=True)
+            reader = csv.reader(_bounded(file, path.name), skipinitialspace=True)
             for row in reader:
                 if any("\0" in cell for cell in row):
                     raise ContractError(f"{path.name}: cannot be read as CSV (it holds NUL bytes)")
@@ -155,6 +149,14 @@ def _lines(path: Path) -> Iterator[tuple[int, list[str]]]:
                     yield reader.line_num, row
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise ContractError(f"{path.name}: cannot be read as CSV ({error})") from error
+
+
+def _bounded(file: TextIO, name: str) -> Iterator[str]:
+    """Its lines, none of them endless. Raises ContractError."""
+    while line := file.readline(LINE_LIMIT):
+        if len(line) == LINE_LIMIT:
+            raise ContractError(f"{name}: cannot be read as CSV (it has a line of more than {LINE_LIMIT:,} characters)")
+        yield line
 
 
 def report_tables(output: Path) -> list[Path]:

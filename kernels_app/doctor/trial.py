@@ -15,7 +15,7 @@ from typing import Any
 
 from django.conf import settings
 
-from jobs import bridge, limits, logs, runfolder
+from jobs import bridge, hosts, limits, logs, runfolder
 from jobs.launchers import local, put_down, sandbox
 from jobs.launchers.errors import LaunchFailed, Lost
 from kernels_app import launching, reporting
@@ -204,7 +204,7 @@ def _watched_to_its_end(run: Run, order: Order, tick: Tick, base: Path | None, s
             reads.watch(path, name)
         run.watched = reads.works
         try:
-            handle = local.start(launch, attempt=0, grace=settings.JOB_GRACE, log_limit=LOG_LIMIT)
+            handle = local.start(launch, attempt=0, grace=settings.JOB_GRACE, log_limit=LOG_LIMIT, host=hosts.name())
             _follow(run, handle, tick, stop_when)
         except (LaunchFailed, Lost) as error:
             run.refusal = str(error)

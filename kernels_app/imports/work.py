@@ -6,6 +6,7 @@ failed, and failed otherwise, or where the job did not come to its end.
 
 from __future__ import annotations
 
+import contextlib
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -18,7 +19,8 @@ from django.utils.translation import gettext_noop
 
 from jobs import runfolder
 from jobs.kinds import JobError, Progress
-from jobs.launchers import put_down, shim
+from jobs.launchers import local, put_down, shim
+from jobs.launchers.errors import LaunchFailed
 from jobs.models import Job
 from jobs.said import Said
 from kernels_app import environments, images, packages, registry
@@ -39,9 +41,11 @@ class Import:
     def __init__(self, job: Job, progress: Progress) -> None:
         self.job, self.progress = job, progress
         self.log = runfolder.log(job)
+        self.trials = runfolder.of(job) / runfolder.TRIALS
         self.log.parent.mkdir(parents=True, exist_ok=True)
 
     def run(self) -> None:
+        self._end_trials()
         own = Kernel.objects.filter(job=self.job, state=KernelState.FAILED, tried_at=None)
         own.update(state=KernelState.IMPORTING)  # where an earlier run of this job was cut off
         kernel = kernel_of(self.job)
@@ -61,6 +65,14 @@ class Import:
         finally:
             self._close()
         self._drop_stage()
+
+    def _end_trials(self) -> None:
+        """What a runner that died left running: before anything else, since whatever comes may end the import."""
+        for order in self.trials.rglob(shim.ORDER):
+            put_down(order.parent)
+            with contextlib.suppress(LaunchFailed):
+                local.clear(order.parent)
+        shutil.rmtree(self.trials, ignore_errors=True)
 
     def _judge(self, kernel: Kernel) -> None:
         """Raises JobError where nobody can train with it after all."""
@@ -160,13 +172,9 @@ class Import:
             share = FETCHED + (TRIED - FETCHED) * done / (examination.trials + 1)
             self.progress(share, _("Trying it on tiny data"))
 
-        folder = runfolder.of(self.job) / "trials"
-        for order in folder.rglob(shim.ORDER):  # what a runner that died left running
-            put_down(order.parent)
-        shutil.rmtree(folder, ignore_errors=True)
         devices = tuple(self.job.leases.values_list("index", flat=True))
         examination = Examination(
-            kernel.folder, kernel.schema, kernel.operations, folder, devices, tick=tick, say=self.say, begun=begun,
+            kernel.folder, kernel.schema, kernel.operations, self.trials, devices, tick=tick, say=self.say, begun=begun,
             image=kernel.image,
         )  # fmt: skip
         return examination

@@ -85,3 +85,27 @@ def test_the_sweep_ends_a_container_that_nobody_watches_before_the_host_is_trust
     reaper.sweep(host)
     assert not Host.objects.get(pk=host.pk).is_stale
     assert not (folder / shim.ORDER).exists()
+
+
+@pytest.mark.django_db
+def test_one_folder_that_cannot_be_judged_keeps_nobody_from_the_others(said, home, host):
+    Host.objects.filter(pk=host.pk).update(is_stale=True)
+    host.refresh_from_db()
+    orders = {"4711": "[1, 2]", "²": json.dumps({"host": hosts.name()}), "4712": "[" * 99_999}
+    orders["4713"] = json.dumps({"host": hosts.name(), "container": {"running": []}, "sandbox": "podman"})
+    orders["4714"] = json.dumps(said(err="no such container", code=125) | {"host": hosts.name()})
+    for name, text in orders.items():
+        (home / "runs" / name).mkdir(parents=True)
+        (home / "runs" / name / shim.ORDER).write_text(text)
+    reaper.sweep(host)
+    assert not (home / "runs" / "4714" / shim.ORDER).exists()
+    assert not Host.objects.get(pk=host.pk).is_stale
+
+
+@pytest.mark.django_db
+def test_a_trial_of_an_import_that_is_nobody_s_is_swept_too(said, home, host):
+    folder = home / "runs" / "4711" / "trials" / "CL" / "train"
+    folder.mkdir(parents=True)
+    (folder / shim.ORDER).write_text(json.dumps(said(err="no such container", code=125) | {"host": hosts.name()}))
+    reaper.sweep(host)
+    assert not (folder / shim.ORDER).exists()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import shutil
+import time
 from types import SimpleNamespace
 
 import pytest
@@ -216,3 +217,22 @@ def test_a_folder_that_is_a_link_leads_to_no_other_run(job, reader, tmp_path, pl
     shutil.copytree(strange if place == "save/metrics" else strange.parent, folder)
     reader().step(final=True)
     assert values(job, "secret", "secret") != []
+
+
+def test_terabytes_that_were_never_written_are_not_read(job, reader, write):
+    write("step,train\n1,0.5\n")
+    path = runfolder.output(job) / "save" / "metrics" / "loss.csv"
+    with path.open("r+b") as file:
+        file.truncate(10 * 1024**4)
+        file.seek(0, 2)
+        file.write(b"\n" + b"".join(b"%d,0.25\n" % n for n in range(2, 2000)))
+    began = time.monotonic()
+    while reader().step(final=True):
+        assert time.monotonic() - began < 20
+    first, *behind = values(job, "train")
+    assert first == [1, 0.5]
+    assert behind, "what was written behind it is drawn, as of any large file about one row of each kilobyte"
+    with path.open("r+b") as file:
+        file.truncate(12 * 1024**4)
+    while reader().step(final=True):
+        assert time.monotonic() - began < 20

@@ -10,6 +10,8 @@ from django.db.models import F
 
 from jobs import ingest, locks, patience, queue, runfolder, runner
 from jobs.kinds import Cancelled
+from jobs.launchers import local
+from jobs.launchers.errors import NotNow
 from jobs.models import IngestCursor, Job, JobEvent, Lease, State
 from tests.jobs.conftest import wait_for
 
@@ -295,3 +297,23 @@ def test_a_cancel_that_is_heard_while_it_is_prepared_ends_it(run, script_kind, m
 
     monkeypatch.setattr(script_kind, "prepare", prepare)
     assert run(SAY_DONE).state == State.CANCELLED
+
+
+@pytest.mark.parametrize("is_cancelled", [False, True])
+def test_what_a_start_needs_and_does_not_answer_is_waited_for(submit, host, alice, monkeypatch, is_cancelled):
+    start, tries = local.start, []
+
+    def later(launch, **how):
+        tries.append(1)
+        if is_cancelled:
+            Job.objects.get(pk=job.pk).request_cancel(alice)
+        if is_cancelled or len(tries) < 3:
+            raise NotNow("the tool does not answer")
+        return start(launch, **how)
+
+    monkeypatch.setattr(local, "start", later)
+    job = submit()
+    assert queue.claim(job, host)
+    runner.run(job.pk, job.epoch)
+    job.refresh_from_db()
+    assert (job.state, len(tries)) == ((State.CANCELLED, 1) if is_cancelled else (State.SUCCEEDED, 3))

@@ -381,3 +381,23 @@ def test_what_an_operation_owes(tmp_path, operation, training_type, owed):
         path.parent.mkdir(parents=True, exist_ok=True)
         path.mkdir() if name == "annotations" else path.write_text("x\n")
     assert results.missing(tmp_path, operation, training_type) == []
+
+
+@pytest.mark.parametrize("name", ["detections.csv", "summary.csv", "files.txt"])
+def test_a_file_that_is_said_to_have_gigabytes_is_refused_and_not_read(tmp_path, name):
+    """None of them was ever written, so no quota knows of them."""
+    with (tmp_path / name).open("wb") as file:
+        file.truncate(200 * 1024**3)
+    readers = {
+        "detections.csv": lambda: results.read_detections(tmp_path / name, classes=2, has_box=False),
+        "summary.csv": lambda: results.read_summary(tmp_path),
+        "files.txt": lambda: results.read_produced(tmp_path),
+    }
+    with pytest.raises(ContractError, match=f"{name}: too large to be read"):
+        readers[name]()
+
+
+def test_a_table_with_an_endless_line_is_refused(tmp_path):
+    (tmp_path / "loss.csv").write_text("a,b\n" + "1" * (results.LINE_LIMIT + 5))
+    with pytest.raises(ContractError, match="a line of more than"):
+        results.read_table(tmp_path / "loss.csv")

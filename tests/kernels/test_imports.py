@@ -7,6 +7,7 @@ import json
 import os
 import shutil
 import subprocess
+import sys
 import tarfile
 import zipfile
 from pathlib import Path
@@ -18,7 +19,8 @@ from django.core.management.base import CommandError
 from django.db import connection
 from django.urls import reverse
 
-from jobs import following, kinds, runfolder
+from jobs import following, kinds, locks, runfolder
+from jobs.launchers import local, shim
 from jobs.models import Job, State
 from kernels_app import registry
 from kernels_app.bundled import packing
@@ -432,3 +434,20 @@ def test_the_log_takes_what_is_no_text(project, dev, tmp_path):
     job = order.Order(project, dev).start_archive(zipped(package(), tmp_path / "a.zip"))
     work.Import(job, lambda percentage, sentence: None).say("a\udcff")
     assert runfolder.log(job).read_text() == "a\\udcff\n"
+
+
+def test_a_trial_that_lost_its_runner_is_ended_before_anything_can_end_the_import(tmp_path, project, dev):
+    job = order.Order(project, dev).start_archive(zipped(package(), tmp_path / "a.zip"))
+
+    def cancelled(percentage: float, sentence: str) -> None:
+        raise kinds.Cancelled
+
+    again = work.Import(job, cancelled)
+    folder = again.trials / "CL" / "train"
+    folder.mkdir(parents=True)
+    launch = kinds.Launch([sys.executable, "-c", "import time; time.sleep(60)"], {}, folder, folder / "out", "key")
+    local.start(launch, attempt=0, grace=1.0)
+    with pytest.raises(kinds.Cancelled):
+        again.run()
+    assert not locks.is_held(folder / shim.LOCK)
+    assert not again.trials.exists()
