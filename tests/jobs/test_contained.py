@@ -37,12 +37,16 @@ def test_what_the_client_hands_the_signal_on_to_was_told(tmp_path: Path, first: 
         monitor.wait(10)
 
 
+CLIENTS: list[subprocess.Popen[bytes]] = []  # kept, as the shim does, else the module itself would collect them
+
+
 def contained(tmp_path: Path, script: str, code: int) -> Contained:
     """One whose tool answers so, and whose client has ended with this code."""
     tool = tmp_path / "tool"
     tool.write_text(f"#!/bin/sh\n{script}\n")
     tool.chmod(0o755)
     client = subprocess.Popen(["/bin/sh", "-c", f"exit {code}"])
+    CLIENTS.append(client)
     running = [str(tool), "container", "inspect", "--format", "{{.State.Running}}", "name"]
     return Contained(client.pid, {"running": running, "attach": ["/bin/sleep", "60"]}, {}, 1)
 
